@@ -1,0 +1,221 @@
+"""AWS's sentence of refusal, read.
+
+AWS words a denial in one of two forms, both described in "Troubleshoot access denied error
+messages" of the IAM user guide:
+
+    User: ARN is not authorized to perform: ACTION [on resource: RESOURCE]
+        with an explicit deny in a POLICY TYPE[: POLICY ARN]
+        because no POLICY TYPE allows the ACTION action
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Effect = Literal["explicit", "implicit"]
+
+POLICY_TYPES = (
+    "identity-based policy",
+    "service control policy",
+    "resource control policy",
+    "permissions boundary",
+    "session policy",
+    "VPC endpoint policy",
+    "resource-based policy",
+    "role trust policy",
+)
+
+_BEARER_TOKEN_ACTIONS = ("bedrock:callwithbearertoken", "bedrock-mantle:callwithbearertoken")
+
+# Every repetition below has an upper bound: the time stays linear whatever the text is.
+_ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"
+_REFUSAL = re.compile(rf"not authorized to perform:? ?({_ACTION})(?![\w:/])")
+_NOT_ALLOWED = re.compile(
+    rf"because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{{1,80}}?)"
+    rf" (?:allows?|does not allow) the ({_ACTION}) action"
+)
+_CONTEXT = re.compile(r" (?:with an explicit deny\b|because (?:no|the) )")
+_IMPLICIT = re.compile(r" because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{1,80}?) (?:allow|does not)")
+_EXPLICIT = re.compile(r" with an explicit deny in (?:an? |the )?([A-Za-z][A-Za-z0-9 _-]{0,160})")
+_POLICY_ARN = re.compile(r" ?: ?(arn:[^\s\"'\\,;]{1,2048})")
+_AUTHORIZATION_ID = re.compile(
+    r"(?:authorization id: ?|#/authorization-details/)([A-Za-z0-9_-]{1,256})"
+)
+_NAMED_POLICY = re.compile(r"(.{0,150}?\b(?:policy|policies|boundary))\b", re.IGNORECASE)
+_THROUGH = re.compile(r" transitively through (?:an? |the )?(.{1,160})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What AWS's sentence of refusal says.
+
+    Attributes:
+        action: the action that was refused, such as `bedrock:CallWithBearerToken`.
+        principal_arn: who asked, as AWS saw it; None where the sentence does not say.
+        resource: an ARN, `*` or AWS's own words; None where the sentence does not say.
+        effect: `explicit` (a Deny matched), `implicit` (no Allow matched) or None if not told.
+        policy_type: which kind of policy refused, in AWS's words (`service control policy`);
+            a kind this library does not know is kept as AWS wrote it. AWS names only one,
+            even when several deny.
+        policy_arn: the ARN of the policy that denies; AWS gives it for explicit denials by a
+            managed policy of the same account or organisation only.
+        authorization_id: the id that `GetRequestAuthorizationDetails` takes, or None.
+        text: the text that was read.
+        through: the second policy type of "a VPC endpoint policy transitively through a
+            service control policy", or None.
+    """
+
+    action: str
+    principal_arn: str | None
+    resource: str | None
+    effect: Effect | None
+    policy_type: str | None
+    policy_arn: str | None
+    authorization_id: str | None
+    text: str
+    through: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Denial | None:
+        """Read a refusal, or return None if the text is not one. Never raises; linear time.
+
+        A fragment is enough, as long as it names the action; text before and after the
+        sentence is passed over.
+        """
+        sentence = _on_one_line(text)
+        refusal = _REFUSAL.search(sentence)
+        if refusal is None:
+            return _parse_fragment(sentence, text)
+        resource, context = _split_resource(sentence[refusal.end() :])
+        effect, policy_type, policy_arn = _read_context(context)
+        policy_type, through = _normalise_policy_type(policy_type)
+        return cls(
+            action=refusal[1],
+            principal_arn=_principal_before(sentence[: refusal.start()]),
+            resource=resource,
+            effect=effect,
+            policy_type=policy_type,
+            policy_arn=policy_arn,
+            authorization_id=_authorization_id(sentence),
+            text=text,
+            through=through,
+        )
+
+    @property
+    def is_bearer_token_denial(self) -> bool:
+        """Whether the use of an API key itself was refused (`CallWithBearerToken`)."""
+        return self.action.lower() in _BEARER_TOKEN_ACTIONS
+
+    @property
+    def account_id(self) -> str | None:
+        """The account of the principal, from its ARN."""
+        return account_of(self.principal_arn)
+
+
+def account_of(arn: str | None) -> str | None:
+    """The twelve digits of an ARN's account field, or None."""
+    parts = (arn or "").split(":", 5)
+    if len(parts) < 6 or not re.fullmatch(r"[0-9]{12}", parts[4]):
+        return None
+    return parts[4]
+
+
+def _on_one_line(text: str) -> str:
+    if text.lstrip().startswith("{"):
+        text = text.replace("\\n", " ").replace('\\"', '"')
+    return " ".join(text.split())
+
+
+def _parse_fragment(sentence: str, text: str) -> Denial | None:
+    found = _NOT_ALLOWED.search(sentence)
+    if found is None:
+        return None
+    policy_type, through = _normalise_policy_type(found[1])
+    return Denial(
+        action=found[2],
+        principal_arn=None,
+        resource=None,
+        effect="implicit",
+        policy_type=policy_type,
+        policy_arn=None,
+        authorization_id=_authorization_id(sentence),
+        text=text,
+        through=through,
+    )
+
+
+def _principal_before(head: str) -> str | None:
+    words = head.rsplit(None, 2)
+    if len(words) < 2 or words[-1] != "is":
+        return None
+    principal = words[-2].strip("\"'")
+    return principal if principal.startswith("arn:") else None
+
+
+def _split_resource(tail: str) -> tuple[str | None, str]:
+    """The resource, and what follows it, beginning with the space before `with` or `because`."""
+    for opening in (" on resource: ", " on resource:", " on "):
+        if tail.startswith(opening):
+            return _read_resource(tail[len(opening) :])
+    context = _CONTEXT.match(tail)
+    return None, tail if context else ""
+
+
+def _read_resource(rest: str) -> tuple[str | None, str]:
+    if rest[:1] in ('"', "'"):
+        closing = rest.find(rest[0], 1)
+        if closing > 0:
+            return rest[1:closing] or None, rest[closing + 1 :]
+    context = _CONTEXT.search(rest)
+    if context and " not authorized to " not in rest[: context.start()]:
+        return rest[: context.start()].strip("\"' ") or None, rest[context.start() :]
+    if rest.startswith(("arn:", "*")):
+        return rest.split(" ", 1)[0].rstrip(".,;\"'\\}])") or None, ""
+    return re.split(r"\. |[\"'\\}]", rest, maxsplit=1)[0].rstrip(" .,;") or None, ""
+
+
+def _read_context(context: str) -> tuple[Effect | None, str | None, str | None]:
+    implicit = _IMPLICIT.match(context)
+    if implicit:
+        return "implicit", implicit[1], None
+    explicit = _EXPLICIT.match(context)
+    if explicit:
+        return "explicit", explicit[1], _policy_arn(context, explicit.end())
+    if context.startswith(" with an explicit deny"):
+        return "explicit", None, None
+    return None, None, None
+
+
+def _policy_arn(context: str, position: int) -> str | None:
+    found = _POLICY_ARN.match(context, position)
+    return found[1].rstrip(".)}]") if found else None
+
+
+def _authorization_id(sentence: str) -> str | None:
+    found = _AUTHORIZATION_ID.search(sentence)
+    return found[1] if found else None
+
+
+def _normalise_policy_type(phrase: str | None) -> tuple[str | None, str | None]:
+    """AWS's name of the policy type, and that of the type it came through."""
+    if phrase is None:
+        return None, None
+    through = _THROUGH.search(phrase)
+    if through is None:
+        return _known_policy_type(phrase), None
+    return _known_policy_type(phrase[: through.start()]), _known_policy_type(through[1])
+
+
+def _known_policy_type(phrase: str) -> str:
+    named = _NAMED_POLICY.match(phrase)
+    name = (named[1] if named else phrase).strip()
+    # "sessions policy" is the IAM user guide's own spelling.
+    plain = name.lower().replace("sessions policy", "session policy").replace("policies", "policy")
+    for policy_type in POLICY_TYPES:
+        if plain.replace(" based", "-based") == policy_type.lower():
+            return policy_type
+    return name
