@@ -1,0 +1,234 @@
+"""What every model of the Converse API shares: wire names, wire values, open unions."""
+
+from __future__ import annotations
+
+import binascii
+import math
+from base64 import b64decode, b64encode
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Strict, StrictBool
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
+T = TypeVar("T")
+
+
+def camel_case(name: str) -> str:
+    """The wire's name of a field: `tool_use_id` is `toolUseId`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+class WireModel(BaseModel):
+    """A structure of the API: snake_case in Python, AWS's names and values on the wire.
+
+    Unknown fields and values are kept, and `to_wire` gives back exactly what was read.
+    Instances are frozen.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        alias_generator=camel_case,
+        validate_by_name=True,
+        validate_by_alias=True,
+        defer_build=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """The structure as JSON-able data under AWS's names: nothing added, nothing lost."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class UnknownMember(WireModel):
+    """A union member this version does not know, kept as it came: see `to_wire()`."""
+
+
+class OpenUnion:
+    """Reads a tagged union by the one key it holds; the last class of the union takes the unknown.
+
+    The classes are built when first met, not when the union is declared.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        members: tuple[type[WireModel], ...] = get_args(source)
+        unknown = members[-1]
+        by_key: dict[str, type[WireModel]] = {}
+        for member in members[:-1]:
+            name = next(iter(member.model_fields))
+            by_key[member.model_fields[name].alias or camel_case(name)] = member
+        keys = ", ".join(f"'{key}'" for key in by_key)
+        for member in members[:-1]:
+            by_key.setdefault(next(iter(member.model_fields)), member)
+
+        def read(value: Any) -> WireModel:
+            if isinstance(value, members):
+                return value
+            if not isinstance(value, dict):
+                raise PydanticCustomError(
+                    "union_type",
+                    "Input should be a dict with one of the keys {keys}, or a model that "
+                    "stands for one; it is a {kind}",
+                    {"keys": keys, "kind": type(value).__name__},
+                )
+            for key in value:
+                member = by_key.get(key)
+                if member is not None and value[key] is not None:
+                    return member.model_validate(value)
+            return unknown.model_validate(value)
+
+        return core_schema.no_info_plain_validator_function(read)
+
+
+class Deferred:
+    """Builds a model when its first value comes, so that a call pays only for what it uses.
+
+    `home` is `module:Class` for a model whose module is not even imported before then.
+    """
+
+    def __init__(self, home: str = "") -> None:
+        self.home = home
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        model: type[WireModel] | None = None if self.home else source
+
+        def read(value: Any) -> WireModel:
+            nonlocal model
+            if model is None:
+                module, _, name = self.home.partition(":")
+                model = getattr(import_module(module), name)
+            if isinstance(value, model):
+                return value
+            return model.model_validate(value)
+
+        return core_schema.no_info_plain_validator_function(read)
+
+
+Lazy = Annotated[T, Deferred()]
+
+
+class OpenEnum:
+    """Any string: the literals of the annotation are what AWS documents today."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.str_schema()
+
+
+class EncodedBytes(bytes):
+    """Bytes read from base64 text that standard encoding would not give back; `text` is that."""
+
+    text: str
+
+
+def read_blob(value: Any) -> bytes:
+    """Raw bytes, or base64 text as it stands on the wire."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return value if isinstance(value, bytes) else bytes(value)
+    if not isinstance(value, str):
+        raise PydanticCustomError(
+            "blob_type",
+            "Input should be bytes, or a string of base64; it is a {kind}",
+            {"kind": type(value).__name__},
+        )
+    try:
+        data = b64decode(value, validate=True)
+        if b64encode(data).decode() == value:
+            return data
+    except binascii.Error:
+        pass
+    return _read_unusual_base64(value)
+
+
+def _read_unusual_base64(text: str) -> EncodedBytes:
+    standard = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        data = EncodedBytes(b64decode(standard + "=" * (-len(standard) % 4), validate=True))
+    except ValueError:
+        raise PydanticCustomError(
+            "blob_text", "Input should be bytes, or a string of base64"
+        ) from None
+    data.text = text
+    return data
+
+
+def write_blob(value: bytes) -> str:
+    """Standard base64 with padding, the only kind AWS takes."""
+    return value.text if isinstance(value, EncodedBytes) else b64encode(value).decode()
+
+
+class _BlobSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            read_blob,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                write_blob, return_schema=core_schema.str_schema(), when_used="json"
+            ),
+        )
+
+
+def read_number(value: Any) -> int | float:
+    """A finite number that stays what it is: 1 is not turned into 1.0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    if not math.isfinite(value):
+        raise PydanticCustomError("finite_number", "Input should be a finite number")
+    return value
+
+
+class _NumberSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(read_number)
+
+
+def read_document(value: Any) -> Any:
+    """Free JSON, returned as it is; what JSON cannot carry is refused."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            if not all(isinstance(key, str) for key in item):
+                raise PydanticCustomError("json_key", "Input should have strings as its keys")
+            todo.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            todo.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise PydanticCustomError(
+                "json_number", "Input should hold finite numbers only, JSON has no NaN or infinity"
+            )
+        elif item is not None and not isinstance(item, (str, int, float)):
+            raise PydanticCustomError(
+                "json_type",
+                "Input should be JSON (dict, list, str, int, float, bool, None); it holds a {kind}",
+                {"kind": type(item).__name__},
+            )
+    return value
+
+
+class _DocumentSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(read_document)
+
+
+Blob = Annotated[bytes, _BlobSchema()]
+Boolean = StrictBool
+Document = Annotated[Any, _DocumentSchema()]
+Integer = Annotated[int, Strict()]
+Number = Annotated[int | float, _NumberSchema()]

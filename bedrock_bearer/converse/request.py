@@ -1,0 +1,365 @@
+"""What Converse, ConverseStream and CountTokens take.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from bedrock_bearer.converse.base import (
+    Blob,
+    Document,
+    Integer,
+    Lazy,
+    Number,
+    OpenEnum,
+    OpenUnion,
+    UnknownMember,
+    WireModel,
+)
+from bedrock_bearer.converse.content import Message, SystemContentBlock
+
+# The module of tools is imported when a request first has some.
+if TYPE_CHECKING:
+    from bedrock_bearer.converse.tools import ToolConfiguration
+else:
+    from bedrock_bearer.converse.base import Deferred
+
+    ToolConfiguration = Annotated[Any, Deferred("bedrock_bearer.converse.tools:ToolConfiguration")]
+
+PerformanceConfigLatency = Annotated[Literal["standard", "optimized"] | str, OpenEnum()]
+ServiceTierType = Annotated[Literal["priority", "default", "flex", "reserved"] | str, OpenEnum()]
+GuardrailTrace = Annotated[Literal["enabled", "disabled", "enabled_full"] | str, OpenEnum()]
+GuardrailStreamProcessingMode = Annotated[Literal["sync", "async"] | str, OpenEnum()]
+OutputFormatType = Annotated[Literal["json_schema"] | str, OpenEnum()]
+
+MessageInput = str | Message | Mapping[str, Any]
+MessagesInput = MessageInput | Iterable[MessageInput]
+SystemInput = (
+    str
+    | SystemContentBlock
+    | Mapping[str, Any]
+    | Iterable[str | SystemContentBlock | Mapping[str, Any]]
+)
+ModelT = TypeVar("ModelT", bound=WireModel)
+
+
+class InferenceConfiguration(WireModel):
+    """How the model writes: `max_tokens`, `temperature` and `top_p` from 0 to 1, stop sequences."""
+
+    max_tokens: Integer | None = None
+    temperature: Number | None = None
+    top_p: Number | None = None
+    stop_sequences: list[str] | None = None
+
+
+class GuardrailConfiguration(WireModel):
+    """The guardrail to apply. `stream_processing_mode` is for ConverseStream alone."""
+
+    guardrail_identifier: str | None = None
+    guardrail_version: str | None = None
+    trace: GuardrailTrace | None = None
+    stream_processing_mode: GuardrailStreamProcessingMode | None = None
+
+
+class PromptVariableValues(WireModel):
+    """The value of a variable in a prompt of Prompt management."""
+
+    text: str | None = None
+
+
+class PerformanceConfiguration(WireModel):
+    """`latency`: standard or optimized."""
+
+    latency: PerformanceConfigLatency | None = None
+
+
+class ServiceTier(WireModel):
+    """`type`: priority, default, flex or reserved."""
+
+    type: ServiceTierType
+
+
+class JsonSchemaDefinition(WireModel):
+    """The schema a structured reply must fit, as JSON text; read it as `schema_`."""
+
+    schema_: str = Field(alias="schema")
+    name: str | None = None
+    description: str | None = None
+
+
+class OutputFormatStructure(WireModel):
+    """The structure of a reply."""
+
+    json_schema: Lazy[JsonSchemaDefinition] | None = None
+
+
+class OutputFormat(WireModel):
+    """The format of a reply's text."""
+
+    type: OutputFormatType
+    structure: Lazy[OutputFormatStructure]
+
+
+class OutputConfig(WireModel):
+    """Structured output, and how much effort the model makes."""
+
+    text_format: Lazy[OutputFormat] | None = None
+    effort: str | None = None
+
+
+class ConverseRequest(WireModel):
+    """A request to Converse or ConverseStream.
+
+    `model_id` goes into the path: `to_wire()` is the body, without it. Use `build` to make one.
+    """
+
+    model_id: str = Field(default="", exclude=True)
+    messages: list[Lazy[Message]] | None = None
+    system: list[SystemContentBlock] | None = None
+    inference_config: Lazy[InferenceConfiguration] | None = None
+    tool_config: ToolConfiguration | None = None
+    guardrail_config: Lazy[GuardrailConfiguration] | None = None
+    additional_model_request_fields: Document = None
+    prompt_variables: dict[str, Lazy[PromptVariableValues]] | None = None
+    additional_model_response_field_paths: list[str] | None = None
+    request_metadata: dict[str, str] | None = None
+    performance_config: Lazy[PerformanceConfiguration] | None = None
+    service_tier: Lazy[ServiceTier] | None = None
+    output_config: Lazy[OutputConfig] | None = None
+
+    @classmethod
+    def build(
+        cls,
+        model_id: str,
+        messages: MessagesInput | None = None,
+        *,
+        system: SystemInput | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop_sequences: Sequence[str] | None = None,
+        inference_config: InferenceConfiguration | Mapping[str, Any] | None = None,
+        tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
+        guardrail_config: GuardrailConfiguration | Mapping[str, Any] | None = None,
+        additional_model_request_fields: Any = None,
+        additional_model_response_field_paths: Sequence[str] | None = None,
+        prompt_variables: Mapping[str, str | PromptVariableValues | Mapping[str, Any]]
+        | None = None,
+        request_metadata: Mapping[str, str] | None = None,
+        performance_config: str | PerformanceConfiguration | Mapping[str, Any] | None = None,
+        service_tier: str | ServiceTier | Mapping[str, Any] | None = None,
+        output_config: OutputConfig | Mapping[str, Any] | None = None,
+    ) -> ConverseRequest:
+        """A request from what a caller has at hand.
+
+        `messages` is a text, a message, or several, each a text of the user, a `Message`, or the
+        dict that boto3 takes; it may be left out only for a prompt of Prompt management. A
+        message's content, `system`, `performance_config` and `service_tier` may be plain text.
+        `max_tokens`, `temperature`, `top_p` and `stop_sequences` join `inference_config`.
+
+        Raises ValueError with one sentence that names the place, such as `messages[2].content[0]`.
+        """
+        given = {
+            "model_id": _checked_model_id(model_id),
+            "messages": _messages(messages, model_id, prompt_variables),
+            "system": _system(system),
+            "inference_config": _inference_config(
+                inference_config,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                top_p=top_p,
+                stop_sequences=stop_sequences,
+            ),
+            "tool_config": tool_config,
+            "guardrail_config": guardrail_config,
+            "additional_model_request_fields": additional_model_request_fields,
+            "additional_model_response_field_paths": additional_model_response_field_paths,
+            "prompt_variables": _prompt_variables(prompt_variables),
+            "request_metadata": request_metadata,
+            "performance_config": _text_as("latency", performance_config),
+            "service_tier": _text_as("type", service_tier),
+            "output_config": output_config,
+        }
+        return read_input(cls, {name: value for name, value in given.items() if value is not None})
+
+
+class ConverseTokensRequest(WireModel):
+    """The part of a Converse request that has tokens to count."""
+
+    messages: list[Lazy[Message]] | None = None
+    system: list[SystemContentBlock] | None = None
+    tool_config: ToolConfiguration | None = None
+    additional_model_request_fields: Document = None
+
+
+class InvokeModelTokensRequest(WireModel):
+    """The body of an InvokeModel request, whose tokens are to be counted."""
+
+    body: Blob
+
+
+class ConverseTokensInput(WireModel):
+    """Count the tokens of a Converse request."""
+
+    converse: Lazy[ConverseTokensRequest]
+
+
+class InvokeModelTokensInput(WireModel):
+    """Count the tokens of an InvokeModel request."""
+
+    invoke_model: Lazy[InvokeModelTokensRequest]
+
+
+CountTokensInput = Annotated[
+    InvokeModelTokensInput | ConverseTokensInput | UnknownMember, OpenUnion()
+]
+
+
+class CountTokensRequest(WireModel):
+    """A request to CountTokens; `to_wire()` is the body, without `model_id`."""
+
+    model_id: str = Field(default="", exclude=True)
+    input: CountTokensInput
+
+    @classmethod
+    def build(
+        cls,
+        model_id: str,
+        messages: MessagesInput,
+        *,
+        system: SystemInput | None = None,
+        tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
+        additional_model_request_fields: Any = None,
+    ) -> CountTokensRequest:
+        """A request from the arguments of `ConverseRequest.build` that have tokens.
+
+        Raises ValueError as that does.
+        """
+        given = {
+            "messages": _messages(messages, model_id, None),
+            "system": _system(system),
+            "tool_config": tool_config,
+            "additional_model_request_fields": additional_model_request_fields,
+        }
+        body = read_input(
+            ConverseTokensRequest,
+            {name: value for name, value in given.items() if value is not None},
+        )
+        return cls(model_id=_checked_model_id(model_id), input=ConverseTokensInput(converse=body))
+
+
+class CountTokensResponse(WireModel):
+    """What CountTokens answers."""
+
+    input_tokens: Integer = 0
+
+
+def read_input(model: type[ModelT], value: Mapping[str, Any]) -> ModelT:
+    """Read what a caller passed, or raise ValueError with one sentence that names the place."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        sentence = _sentence(error)
+    # Raised out here so that the input, which pydantic's error holds, is not chained to it.
+    raise ValueError(sentence)
+
+
+def _sentence(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    place = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in problems[0]["loc"]
+    ).lstrip(".")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place[:200]}: {problems[0]['msg']}{more}"
+
+
+def _checked_model_id(model_id: str) -> str:
+    if not isinstance(model_id, str):
+        raise ValueError(f"model_id: Input should be a string, not {type(model_id).__name__}")
+    if not model_id.strip():
+        raise ValueError("model_id is empty: pass a model id, an inference profile or an ARN")
+    return model_id
+
+
+def _messages(messages: Any, model_id: str, prompt_variables: Any) -> list[Any] | None:
+    if messages is None:
+        if prompt_variables is not None or ":prompt/" in str(model_id):
+            return None
+        raise ValueError("messages is missing: pass a text, a message or a list of messages")
+    several = _several(messages, "messages")
+    if not several:
+        raise ValueError("messages is empty: pass a text, a message or a list of messages")
+    return [_message(message, place) for place, message in enumerate(several)]
+
+
+def _message(message: Any, place: int) -> Any:
+    if isinstance(message, str):
+        return {"role": "user", "content": [{"text": message}]}
+    if isinstance(message, Message):
+        return message
+    if isinstance(message, Mapping):
+        return _message_dict(message, place)
+    hint = "; append its .message" if hasattr(message, "stop_reason") else ""
+    raise ValueError(
+        f"messages[{place}]: Input should be a text, a Message or a dict, "
+        f"not {type(message).__name__}{hint}"
+    )
+
+
+def _message_dict(message: Mapping[str, Any], place: int) -> dict[str, Any]:
+    if isinstance(message.get("content"), str):
+        return {**message, "content": [{"text": message["content"]}]}
+    if "role" not in message:
+        raise ValueError(f"messages[{place}].role is missing: user or assistant")
+    return dict(message)
+
+
+def _system(system: Any) -> list[Any] | None:
+    if system is None:
+        return None
+    return [
+        {"text": block} if isinstance(block, str) else block for block in _several(system, "system")
+    ]
+
+
+def _several(value: Any, name: str) -> list[Any]:
+    if isinstance(value, (str, Mapping, BaseModel)):
+        return [value] if value else []
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+        return list(value)
+    raise ValueError(
+        f"{name}: Input should be a text, a dict or a list, not {type(value).__name__}"
+    )
+
+
+def _inference_config(config: Any, **inline: Any) -> Any:
+    inline = {name: value for name, value in inline.items() if value is not None}
+    if config is None:
+        return inline or None
+    if not inline or not isinstance(config, (Mapping, InferenceConfiguration)):
+        return config
+    if isinstance(config, Mapping):
+        config = read_input(InferenceConfiguration, config)
+    for name in inline:
+        if getattr(config, name) is not None:
+            raise ValueError(f"{name} is given twice: as an argument and in inference_config")
+    return {**config.to_wire(), **inline}
+
+
+def _prompt_variables(variables: Any) -> Any:
+    if not isinstance(variables, Mapping):
+        return variables
+    return {
+        name: {"text": value} if isinstance(value, str) else value
+        for name, value in variables.items()
+    }
+
+
+def _text_as(key: str, value: Any) -> Any:
+    return {key: value} if isinstance(value, str) else value

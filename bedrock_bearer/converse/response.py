@@ -1,0 +1,188 @@
+"""What Converse answers.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from bedrock_bearer.converse.base import Document, Integer, Lazy, OpenEnum, WireModel
+from bedrock_bearer.converse.content import (
+    CacheTTL,
+    Citation,
+    CitationsContent,
+    Message,
+    ReasoningContent,
+    ReasoningText,
+    TextContent,
+    ToolUseBlock,
+    ToolUseContent,
+)
+from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
+
+# The module of guardrail traces is imported when a reply first has one.
+if TYPE_CHECKING:
+    from bedrock_bearer.converse.guardrails import GuardrailTraceAssessment
+    from bedrock_bearer.keys import KeyDescription
+else:
+    from bedrock_bearer.converse.base import Deferred
+
+    GuardrailTraceAssessment = Annotated[
+        Any, Deferred("bedrock_bearer.converse.guardrails:GuardrailTraceAssessment")
+    ]
+
+StopReason = Annotated[
+    Literal[
+        "end_turn", "tool_use", "max_tokens", "stop_sequence", "guardrail_intervened",
+        "content_filtered", "malformed_model_output", "malformed_tool_use",
+        "model_context_window_exceeded",
+    ]
+    | str,
+    OpenEnum(),
+]  # fmt: skip
+
+
+class CacheDetail(WireModel):
+    """Tokens written to the cache, by how long they are kept."""
+
+    ttl: CacheTTL = ""
+    input_tokens: Integer = 0
+
+
+class TokenUsage(WireModel):
+    """The tokens of one call.
+
+    The cache counts are None where the service does not report them; a reply that has them only
+    under their old names is read as well.
+    """
+
+    input_tokens: Integer = 0
+    output_tokens: Integer = 0
+    total_tokens: Integer = 0
+    cache_read_input_tokens: Integer | None = None
+    cache_write_input_tokens: Integer | None = None
+    cache_details: list[Lazy[CacheDetail]] | None = None
+
+    def model_post_init(self, context: Any, /) -> None:
+        extra = self.__pydantic_extra__
+        if not extra:
+            return
+        # Put in place without being marked as set, so that to_wire() does not add the new name.
+        for name in ("cache_read_input_tokens", "cache_write_input_tokens"):
+            if getattr(self, name) is None:
+                self.__dict__[name] = extra.get(_OLD_NAMES[name])
+
+
+_OLD_NAMES = {
+    "cache_read_input_tokens": "cacheReadInputTokenCount",
+    "cache_write_input_tokens": "cacheWriteInputTokenCount",
+}
+
+
+class ConverseMetrics(WireModel):
+    """`latency_ms`: how long the service took, in milliseconds."""
+
+    latency_ms: Integer = 0
+
+
+class PromptRouterTrace(WireModel):
+    """The model a prompt router chose."""
+
+    invoked_model_id: str | None = None
+
+
+class ConverseTrace(WireModel):
+    """What guardrail and prompt router did."""
+
+    guardrail: GuardrailTraceAssessment | None = None
+    prompt_router: Lazy[PromptRouterTrace] | None = None
+
+
+class ConverseOutput(WireModel):
+    """The reply itself."""
+
+    message: Lazy[Message] | None = None
+
+
+class ConverseResponse(WireModel):
+    """The reply to Converse, or one put together from the events of ConverseStream.
+
+    `trace` is there when the request asked for it, `service_tier` and `performance_config` when
+    the service reports them. What the service leaves out reads as empty, 0 or None.
+    """
+
+    output: Lazy[ConverseOutput] = Field(default_factory=ConverseOutput)
+    stop_reason: StopReason = ""
+    usage: Lazy[TokenUsage] = Field(default_factory=TokenUsage)
+    metrics: Lazy[ConverseMetrics] = Field(default_factory=ConverseMetrics)
+    additional_model_response_fields: Document = None
+    trace: Lazy[ConverseTrace] | None = None
+    performance_config: Lazy[PerformanceConfiguration] | None = None
+    service_tier: Lazy[ServiceTier] | None = None
+
+    _request_id: str | None = PrivateAttr(default=None)
+    _key: KeyDescription | None = PrivateAttr(default=None)
+
+    def with_origin(
+        self, *, request_id: str | None = None, key: KeyDescription | None = None
+    ) -> ConverseResponse:
+        """This reply, with the id AWS gave the call and the description of the key it used."""
+        self._request_id = request_id
+        self._key = key
+        return self
+
+    @property
+    def request_id(self) -> str | None:
+        """The id AWS gave the call, for AWS Support."""
+        return self._request_id
+
+    @property
+    def key(self) -> KeyDescription | None:
+        """The key that was used: a description, never the secret."""
+        return self._key
+
+    @property
+    def message(self) -> Message:
+        """The model's turn, to be appended to `messages` as it is; empty if there is none."""
+        return self.output.message or Message(role="assistant", content=[])
+
+    @property
+    def text(self) -> str:
+        """The text of the reply, cited passages included, without reasoning."""
+        parts: list[str] = []
+        for block in self.message.content:
+            if isinstance(block, TextContent):
+                parts.append(block.text)
+            elif isinstance(block, CitationsContent):
+                parts.extend(piece.text or "" for piece in block.citations_content.content or [])
+        return "".join(parts)
+
+    @property
+    def tool_uses(self) -> list[ToolUseBlock]:
+        """The tools the model asks for, those the service runs itself included."""
+        return [
+            block.tool_use for block in self.message.content if isinstance(block, ToolUseContent)
+        ]
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought, joined; empty where it is redacted or absent."""
+        return "".join(
+            block.reasoning_content.reasoning_text.text
+            for block in self.message.content
+            if isinstance(block, ReasoningContent)
+            and isinstance(block.reasoning_content, ReasoningText)
+        )
+
+    @property
+    def citations(self) -> list[Citation]:
+        """The sources the model relied on, in the order of the text."""
+        return [
+            citation
+            for block in self.message.content
+            if isinstance(block, CitationsContent)
+            for citation in block.citations_content.citations or []
+        ]
