@@ -110,10 +110,10 @@ class ErrorBlock(WireModel):
 
 
 class ImageBlock(WireModel):
-    """An image."""
+    """An image. `source` is None only where a stream broke off or `error` says why."""
 
     format: ImageFormat
-    source: ImageSource
+    source: ImageSource | None = None
     error: Lazy[ErrorBlock] | None = None
 
 

@@ -1,0 +1,242 @@
+"""Puts the events of a stream together: the reply that Converse would have given."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from bedrock_bearer.converse.base import WireModel, read_document
+from bedrock_bearer.converse.content import BytesSource, TextContent
+from bedrock_bearer.converse.response import ConverseResponse
+from bedrock_bearer.converse.stream import (
+    CitationDelta,
+    ContentBlockDelta,
+    ContentBlockDeltaEvent,
+    ContentBlockStart,
+    ContentBlockStartEvent,
+    ContentBlockStopEvent,
+    ConverseStreamMetadataEvent,
+    ImageBlockDelta,
+    ImageDelta,
+    ImageStart,
+    MessageStartEvent,
+    MessageStopEvent,
+    ReasoningContentBlockDelta,
+    ReasoningDelta,
+    ReasoningSignatureDelta,
+    ReasoningTextDelta,
+    RedactedReasoningDelta,
+    StreamEvent,
+    TextDelta,
+    ToolResultBlockDelta,
+    ToolResultDelta,
+    ToolResultStart,
+    ToolUseDelta,
+    ToolUseStart,
+    UnknownEvent,
+    UnknownStart,
+)
+
+
+class StreamAccumulator:
+    """Takes the events of one stream, in order, and gives the reply they make.
+
+    A tool's input is parsed once, when its block stops; until then, and where it is not JSON,
+    `input` is the text that came, a str. What is of a kind unknown here becomes an
+    `UnknownContent` with the keys `start` and `deltas`; unknown events are in `unknown_events`.
+    """
+
+    def __init__(self) -> None:
+        self.unknown_events: list[UnknownEvent] = []
+        self._blocks: list[_Block] = []
+        self._open: dict[int, _Block] = {}
+        self._message: dict[str, Any] = {"role": "assistant"}
+        self._reply: dict[str, Any] = {}
+        self._complete = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the reply has ended: `messageStop` has come."""
+        return self._complete
+
+    def add(self, event: StreamEvent) -> None:
+        """Take the next event."""
+        match event:
+            case ContentBlockDeltaEvent():
+                index = event.content_block_index
+                (self._open.get(index) or self._begin(index, None)).add(event.delta)
+            case ContentBlockStartEvent():
+                self._begin(event.content_block_index, event.start)
+            case ContentBlockStopEvent():
+                self._end(event.content_block_index)
+            case MessageStartEvent():
+                self._message.update(_fields(event))
+            case MessageStopEvent():
+                self._reply.update(_fields(event))
+                self._complete = True
+                for index in list(self._open):
+                    self._end(index)
+            case ConverseStreamMetadataEvent():
+                self._reply.update(_fields(event))
+            case UnknownEvent():
+                self.unknown_events.append(event)
+
+    def response(self) -> ConverseResponse:
+        """The reply as far as it has come; the whole of it once `complete` and the figures came."""
+        content = [block for part in self._blocks for block in part.contents()]
+        message = {**self._message, "content": content}
+        return ConverseResponse.model_validate({"output": {"message": message}, **self._reply})
+
+    def _begin(self, index: int, start: ContentBlockStart | None) -> _Block:
+        self._end(index)
+        block = self._open[index] = _Block(start)
+        self._blocks.append(block)
+        return block
+
+    def _end(self, index: int) -> None:
+        block = self._open.pop(index, None)
+        if block is not None:
+            block.close()
+
+
+def _fields(event: WireModel) -> dict[str, Any]:
+    fields = {**(event.model_extra or {})}
+    # The padding that AWS adds against guessing lengths says nothing about the reply.
+    fields.pop("p", None)
+    known = event.model_fields_set.difference(event.model_extra or ())
+    return fields | {name: getattr(event, name) for name in known}
+
+
+class _Block:
+    """The parts of one block, until it stops; then the content they make, as wire dicts."""
+
+    def __init__(self, start: ContentBlockStart | None) -> None:
+        self._start = start
+        self._parts: defaultdict[str, list[Any]] = defaultdict(list)
+        self._siblings: dict[str, Any] = {}
+        self._contents: list[dict[str, Any]] | None = None
+
+    def add(self, delta: ContentBlockDelta) -> None:
+        match delta:
+            case TextDelta():
+                self._parts["text"].append(delta.text)
+            case ReasoningDelta():
+                self._add_reasoning(delta.reasoning_content)
+            case CitationDelta():
+                self._parts["citations"].append(delta.citation.to_wire())
+            case ToolUseDelta() if isinstance(self._start, ToolUseStart):
+                self._parts["input"].append(delta.tool_use.input)
+            case ToolResultDelta() if isinstance(self._start, ToolResultStart):
+                self._parts["result"].extend(delta.tool_result)
+            case ImageDelta() if isinstance(self._start, ImageStart):
+                self._parts["image"].append(delta.image)
+            case _:
+                self._parts["unknown"].append(delta.to_wire())
+                return
+        if delta.model_extra:
+            self._siblings.update(delta.model_extra)
+
+    def _add_reasoning(self, delta: ReasoningContentBlockDelta) -> None:
+        match delta:
+            case ReasoningTextDelta():
+                self._parts["reasoning"].append(delta.text)
+            case ReasoningSignatureDelta():
+                self._parts["signature"].append(delta.signature)
+            case RedactedReasoningDelta():
+                self._parts["redacted"].append(delta.redacted_content)
+            case _:
+                self._parts["unknown"].append({"reasoningContent": delta.to_wire()})
+
+    def close(self) -> None:
+        if "input" in self._parts or isinstance(self._start, ToolUseStart):
+            self._parts["parsed"] = [_parse_tool_input("".join(self._parts["input"]))]
+        self._contents = self._build()
+        self._parts.clear()
+
+    def contents(self) -> list[dict[str, Any]]:
+        return self._build() if self._contents is None else self._contents
+
+    def _build(self) -> list[dict[str, Any]]:
+        contents = [*self._reasoning(), *self._text(), *self._started()]
+        if contents and self._siblings:
+            contents[0] = {**self._siblings, **contents[0]}
+        return contents + self._unknown()
+
+    def _reasoning(self) -> list[dict[str, Any]]:
+        contents: list[dict[str, Any]] = []
+        clear = {
+            key: "".join(self._parts[part])
+            for key, part in (("text", "reasoning"), ("signature", "signature"))
+            if part in self._parts
+        }
+        if clear:
+            contents.append({"reasoningContent": {"reasoningText": {"text": "", **clear}}})
+        if "redacted" in self._parts:
+            redacted = b"".join(self._parts["redacted"])
+            contents.append({"reasoningContent": {"redactedContent": redacted}})
+        return contents
+
+    def _text(self) -> list[dict[str, Any]]:
+        text = "".join(self._parts.get("text", []))
+        if "citations" in self._parts:
+            cited = {"content": [{"text": text}]} if text else {}
+            return [{"citationsContent": {**cited, "citations": self._parts["citations"]}}]
+        return [{"text": text}] if "text" in self._parts else []
+
+    def _started(self) -> list[dict[str, Any]]:
+        match self._start:
+            case ToolUseStart():
+                parsed = self._parts.get("parsed") or ["".join(self._parts.get("input", []))]
+                return [{"toolUse": {**self._start.tool_use.to_wire(), "input": parsed[0]}}]
+            case ToolResultStart():
+                content = _join_texts(self._parts.get("result", []))
+                return [{"toolResult": {**self._start.tool_result.to_wire(), "content": content}}]
+            case ImageStart():
+                image = _join_image(self._parts.get("image", []))
+                return [{"image": {**self._start.image.to_wire(), **image}}]
+        return []
+
+    def _unknown(self) -> list[dict[str, Any]]:
+        unknown: dict[str, Any] = {}
+        if isinstance(self._start, UnknownStart):
+            unknown["start"] = self._start.to_wire()
+        if "unknown" in self._parts:
+            unknown["deltas"] = self._parts["unknown"]
+        return [unknown] if unknown else []
+
+
+def _parse_tool_input(text: str) -> Any:
+    if not text:
+        return {}
+    try:
+        return read_document(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _join_texts(pieces: list[ToolResultBlockDelta]) -> list[dict[str, Any]]:
+    """The content of a tool's result: neighbouring texts are pieces of one."""
+    contents: list[dict[str, Any]] = []
+    texts: list[str] = []
+    for piece in pieces:
+        if isinstance(piece, TextContent) and not piece.model_extra:
+            texts.append(piece.text)
+            continue
+        if texts:
+            contents.append({"text": "".join(texts)})
+            texts = []
+        contents.append(piece.to_wire())
+    if texts:
+        contents.append({"text": "".join(texts)})
+    return contents
+
+
+def _join_image(pieces: list[ImageBlockDelta]) -> dict[str, Any]:
+    image: dict[str, Any] = {}
+    for piece in pieces:
+        image.update(piece.to_wire())
+    data = [piece.source.bytes for piece in pieces if isinstance(piece.source, BytesSource)]
+    if data:
+        image["source"] = {"bytes": b"".join(data)}
+    return image

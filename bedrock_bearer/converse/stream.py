@@ -1,0 +1,312 @@
+"""The events of ConverseStream.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, ValidationError
+
+from bedrock_bearer.converse.base import (
+    Blob,
+    Document,
+    Integer,
+    Lazy,
+    OpenUnion,
+    UnknownMember,
+    WireModel,
+)
+from bedrock_bearer.converse.content import (
+    CitationLocation,
+    ConversationRole,
+    ErrorBlock,
+    ImageFormat,
+    ImageSource,
+    JsonContent,
+    TextContent,
+    ToolResultStatus,
+    ToolUseType,
+    UnknownContent,
+)
+from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
+from bedrock_bearer.converse.response import (
+    ConverseMetrics,
+    ConverseTrace,
+    StopReason,
+    TokenUsage,
+)
+
+# What a stream reports at its end has the same fields under a name of its own.
+ConverseStreamMetrics = ConverseMetrics
+ConverseStreamTrace = ConverseTrace
+
+
+class UnknownStart(UnknownMember):
+    """The start of a block this version does not know, kept as it came: see `to_wire()`."""
+
+
+class UnknownDelta(UnknownMember):
+    """A piece of a block this version does not know, kept as it came: see `to_wire()`."""
+
+
+class ToolUseBlockStart(WireModel):
+    """The model begins to ask for a tool."""
+
+    tool_use_id: str
+    name: str
+    type: ToolUseType | None = None
+
+
+class ToolResultBlockStart(WireModel):
+    """The result of a tool the service runs begins."""
+
+    tool_use_id: str
+    type: str | None = None
+    status: ToolResultStatus | None = None
+
+
+class ImageBlockStart(WireModel):
+    """An image begins."""
+
+    format: ImageFormat
+
+
+class ToolUseStart(WireModel):
+    """The model begins to ask for a tool."""
+
+    tool_use: Lazy[ToolUseBlockStart]
+
+
+class ToolResultStart(WireModel):
+    """The result of a tool the service runs begins."""
+
+    tool_result: Lazy[ToolResultBlockStart]
+
+
+class ImageStart(WireModel):
+    """An image begins."""
+
+    image: Lazy[ImageBlockStart]
+
+
+ContentBlockStart = Annotated[
+    ToolUseStart | ToolResultStart | ImageStart | UnknownStart, OpenUnion()
+]
+
+
+class ToolUseBlockDelta(WireModel):
+    """A piece of the tool's input, as JSON text."""
+
+    input: str
+
+
+class ImageBlockDelta(WireModel):
+    """A piece of an image."""
+
+    source: ImageSource | None = None
+    error: Lazy[ErrorBlock] | None = None
+
+
+class CitationSourceContentDelta(WireModel):
+    """What the source says."""
+
+    text: str | None = None
+
+
+class CitationsDelta(WireModel):
+    """A source the model relied on for the text of this block."""
+
+    title: str | None = None
+    source: str | None = None
+    source_content: list[Lazy[CitationSourceContentDelta]] | None = None
+    location: CitationLocation | None = None
+
+
+class ReasoningTextDelta(WireModel):
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+class RedactedReasoningDelta(WireModel):
+    """A piece of reasoning the provider encrypted."""
+
+    redacted_content: Blob
+
+
+class ReasoningSignatureDelta(WireModel):
+    """The signature over the reasoning."""
+
+    signature: str
+
+
+ReasoningContentBlockDelta = Annotated[
+    ReasoningTextDelta | RedactedReasoningDelta | ReasoningSignatureDelta | UnknownDelta,
+    OpenUnion(),
+]
+ToolResultBlockDelta = Annotated[TextContent | JsonContent | UnknownContent, OpenUnion()]
+
+
+class TextDelta(WireModel):
+    """A piece of text."""
+
+    text: str
+
+
+class ToolUseDelta(WireModel):
+    """A piece of a tool's input."""
+
+    tool_use: Lazy[ToolUseBlockDelta]
+
+
+class ToolResultDelta(WireModel):
+    """A piece of the result of a tool the service runs."""
+
+    tool_result: list[ToolResultBlockDelta]
+
+
+class ReasoningDelta(WireModel):
+    """A piece of reasoning."""
+
+    reasoning_content: ReasoningContentBlockDelta
+
+
+class CitationDelta(WireModel):
+    """A citation."""
+
+    citation: Lazy[CitationsDelta]
+
+
+class ImageDelta(WireModel):
+    """A piece of an image."""
+
+    image: Lazy[ImageBlockDelta]
+
+
+ContentBlockDelta = Annotated[
+    TextDelta
+    | ToolUseDelta
+    | ToolResultDelta
+    | ReasoningDelta
+    | CitationDelta
+    | ImageDelta
+    | UnknownDelta,
+    OpenUnion(),
+]
+
+
+class MessageStartEvent(WireModel):
+    """The reply begins."""
+
+    event_type: ClassVar[str] = "messageStart"
+
+    role: ConversationRole = "assistant"
+
+
+class ContentBlockStartEvent(WireModel):
+    """A block begins. Text and reasoning begin without this event."""
+
+    event_type: ClassVar[str] = "contentBlockStart"
+
+    start: ContentBlockStart
+    content_block_index: Integer = 0
+
+
+class ContentBlockDeltaEvent(WireModel):
+    """A piece of a block."""
+
+    event_type: ClassVar[str] = "contentBlockDelta"
+
+    delta: ContentBlockDelta
+    content_block_index: Integer = 0
+
+    @property
+    def text(self) -> str | None:
+        """The piece of the reply's text, or None if this is a piece of something else."""
+        return self.delta.text if isinstance(self.delta, TextDelta) else None
+
+
+class ContentBlockStopEvent(WireModel):
+    """A block is complete."""
+
+    event_type: ClassVar[str] = "contentBlockStop"
+
+    content_block_index: Integer = 0
+
+
+class MessageStopEvent(WireModel):
+    """The reply is complete; the figures follow."""
+
+    event_type: ClassVar[str] = "messageStop"
+
+    stop_reason: StopReason = ""
+    additional_model_response_fields: Document = None
+
+
+class ConverseStreamMetadataEvent(WireModel):
+    """The figures of the call."""
+
+    event_type: ClassVar[str] = "metadata"
+
+    usage: Lazy[TokenUsage] = Field(default_factory=TokenUsage)
+    metrics: Lazy[ConverseStreamMetrics] = Field(default_factory=ConverseStreamMetrics)
+    trace: Lazy[ConverseStreamTrace] | None = None
+    performance_config: Lazy[PerformanceConfiguration] | None = None
+    service_tier: Lazy[ServiceTier] | None = None
+
+
+class UnknownEvent(WireModel):
+    """An event this version does not know; `to_wire()` gives its payload."""
+
+    event_type: str
+    payload: dict[str, Any]
+
+    def to_wire(self) -> dict[str, Any]:
+        """The payload as it came."""
+        return self.payload
+
+
+StreamEvent = (
+    MessageStartEvent
+    | ContentBlockStartEvent
+    | ContentBlockDeltaEvent
+    | ContentBlockStopEvent
+    | MessageStopEvent
+    | ConverseStreamMetadataEvent
+    | UnknownEvent
+)
+
+_EVENTS: dict[str, type[StreamEvent]] = {
+    "messageStart": MessageStartEvent,
+    "contentBlockStart": ContentBlockStartEvent,
+    "contentBlockDelta": ContentBlockDeltaEvent,
+    "contentBlockStop": ContentBlockStopEvent,
+    "messageStop": MessageStopEvent,
+    "metadata": ConverseStreamMetadataEvent,
+}
+
+
+def parse_event(event_type: str, payload: dict[str, Any]) -> StreamEvent:
+    """The event of that `:event-type` with that payload.
+
+    Raises pydantic's ValidationError, a ValueError, if a field AWS promises has another type.
+    """
+    event = _EVENTS.get(event_type)
+    if event is None:
+        return UnknownEvent(event_type=event_type, payload=payload)
+    return event.model_validate(payload)
+
+
+def parse_event_json(event_type: str, payload: bytes) -> StreamEvent:
+    """As `parse_event`, from the payload's bytes. Raises ValueError also if they are not JSON."""
+    event = _EVENTS.get(event_type)
+    if event is not None:
+        try:
+            return event.model_validate_json(payload)
+        except ValidationError:
+            # json takes what pydantic's parser does not, such as half of a surrogate pair.
+            pass
+    return parse_event(event_type, json.loads(payload))
