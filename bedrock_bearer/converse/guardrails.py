@@ -5,8 +5,6 @@ Every field may be absent: what is there depends on the guardrail's policies.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_GuardrailTraceAssessment.html
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from bedrock_bearer.converse.base import (

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -155,7 +153,7 @@ class ConverseRequest(WireModel):
         performance_config: str | PerformanceConfiguration | Mapping[str, Any] | None = None,
         service_tier: str | ServiceTier | Mapping[str, Any] | None = None,
         output_config: OutputConfig | Mapping[str, Any] | None = None,
-    ) -> ConverseRequest:
+    ) -> "ConverseRequest":
         """A request from what a caller has at hand.
 
         `messages` is a text, a message, or several, each a text of the user, a `Message`, or the
@@ -236,7 +234,7 @@ class CountTokensRequest(WireModel):
         system: SystemInput | None = None,
         tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
         additional_model_request_fields: Any = None,
-    ) -> CountTokensRequest:
+    ) -> "CountTokensRequest":
         """A request from the arguments of `ConverseRequest.build` that have tokens.
 
         Raises ValueError as that does.

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
@@ -124,11 +122,11 @@ class ConverseResponse(WireModel):
     service_tier: Lazy[ServiceTier] | None = None
 
     _request_id: str | None = PrivateAttr(default=None)
-    _key: KeyDescription | None = PrivateAttr(default=None)
+    _key: "KeyDescription | None" = PrivateAttr(default=None)
 
     def with_origin(
-        self, *, request_id: str | None = None, key: KeyDescription | None = None
-    ) -> ConverseResponse:
+        self, *, request_id: str | None = None, key: "KeyDescription | None" = None
+    ) -> "ConverseResponse":
         """This reply, with the id AWS gave the call and the description of the key it used."""
         self._request_id = request_id
         self._key = key
@@ -140,7 +138,7 @@ class ConverseResponse(WireModel):
         return self._request_id
 
     @property
-    def key(self) -> KeyDescription | None:
+    def key(self) -> "KeyDescription | None":
         """The key that was used: a description, never the secret."""
         return self._key
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
 """
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any, ClassVar
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field
