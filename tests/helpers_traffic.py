@@ -45,7 +45,7 @@ class Exchange:
 
     def events(self) -> list[tuple[str, bytes]]:
         """The event type and the payload of every event, exceptions left out."""
-        buffer = EventStreamBuffer()
+        buffer: Any = EventStreamBuffer()
         buffer.add_data(base64.b64decode(self._file()["response_body_b64"]))
         return [
             (message.headers[":event-type"], message.payload)

@@ -311,10 +311,10 @@ def _message(message: Any, place: int) -> Any:
 
 
 def _message_dict(message: Mapping[str, Any], place: int) -> dict[str, Any]:
-    if isinstance(message.get("content"), str):
-        return {**message, "content": [{"text": message["content"]}]}
     if "role" not in message:
         raise ValueError(f"messages[{place}].role is missing: user or assistant")
+    if isinstance(message.get("content"), str):
+        return {**message, "content": [{"text": message["content"]}]}
     return dict(message)
 
 

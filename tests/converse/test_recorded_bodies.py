@@ -142,7 +142,7 @@ def test_a_recorded_stream_gives_every_tool_its_whole_input(exchange: Exchange) 
     events, accumulator = plain_stream(exchange)
     inputs: dict[int, str] = {}
     for kind, payload in events:
-        index = payload.get("contentBlockIndex")
+        index = payload.get("contentBlockIndex", -1)
         if kind == "contentBlockStart" and "toolUse" in payload["start"]:
             inputs[index] = ""
         if kind == "contentBlockDelta" and "toolUse" in payload["delta"]:

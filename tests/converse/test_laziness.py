@@ -1,0 +1,79 @@
+"""A first call builds and imports only what it uses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bedrock_bearer import converse
+
+SCRIPT = """
+import json, sys
+from bedrock_bearer.converse import ConverseRequest, ConverseResponse, ImageBlock, ToolUseBlock
+ConverseRequest.build("model", "Hi", max_tokens=5).to_wire()
+reply = ConverseResponse.model_validate({
+    "output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}},
+    "stopReason": "end_turn",
+    "usage": {"inputTokens": 1},
+})
+reply.text
+prefix = "bedrock_bearer.converse."
+modules = sorted(name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix))
+built = [model.__name__ for model in (ImageBlock, ToolUseBlock) if model.__pydantic_complete__]
+print(json.dumps({"modules": modules, "built": built}))
+"""
+
+
+def after_a_first_call() -> Any:
+    run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    return json.loads(run.stdout)
+
+
+def test_a_first_call_imports_and_builds_only_what_it_uses() -> None:
+    assert after_a_first_call() == {
+        "modules": ["base", "content", "request", "response"],
+        "built": [],
+    }
+
+
+def test_many_threads_may_meet_a_model_first_at_the_same_moment() -> None:
+    script = f"import threading\n{SCRIPT.partition('prefix =')[0]}"
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS.format(body=json.dumps(script))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "[]"
+
+
+THREADS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+barrier, problems = threading.Barrier(16), []
+def work():
+    barrier.wait()
+    try:
+        exec({body}, {{}})
+    except BaseException as error:
+        problems.append(repr(error))
+threads = [threading.Thread(target=work) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(problems)
+"""
+
+
+def test_every_public_name_is_there_and_listed_in_order() -> None:
+    assert converse.__all__ == sorted(converse.__all__)
+    assert all(getattr(converse, name) is not None for name in converse.__all__)
+    assert set(converse.__all__) <= set(dir(converse))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Hologram'"):
+        getattr(converse, "Hologram")  # noqa: B009

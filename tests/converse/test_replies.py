@@ -1,0 +1,111 @@
+"""What a reply offers beside its fields."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+from bedrock_bearer.converse import (
+    ConverseResponse,
+    Message,
+    TextContent,
+    ToolUseContent,
+    WebCitation,
+)
+from bedrock_bearer.keys import KeyDescription, TokenType
+
+KEY = KeyDescription(token_type=TokenType.LONG_TERM, last_four="abcd", source="argument")
+WIRE = {
+    "output": {
+        "message": {
+            "role": "assistant",
+            "content": [
+                {"reasoningContent": {"reasoningText": {"text": "Think", "signature": "s"}}},
+                {"reasoningContent": {"redactedContent": "+//+Pj8="}},
+                {"text": "The title is "},
+                {
+                    "citationsContent": {
+                        "content": [{"text": "Dummy"}],
+                        "citations": [{"location": {"web": {"url": "https://example.com/"}}}],
+                    }
+                },
+                {"text": "."},
+                {"toolUse": {"toolUseId": "t1", "name": "add", "input": {"a": 1}}},
+            ],
+        }
+    },
+    "stopReason": "tool_use",
+    "usage": {"inputTokens": 8, "outputTokens": 21, "totalTokens": 29},
+    "metrics": {"latencyMs": 551},
+}
+
+
+def reply() -> ConverseResponse:
+    return ConverseResponse.model_validate(WIRE)
+
+
+def test_the_text_holds_the_cited_passages_and_no_reasoning() -> None:
+    assert reply().text == "The title is Dummy."
+
+
+def test_the_reasoning_is_what_is_in_the_clear() -> None:
+    assert reply().reasoning == "Think"
+
+
+def test_the_tools_asked_for_are_listed() -> None:
+    [tool] = reply().tool_uses
+    assert (tool.tool_use_id, tool.name, tool.input) == ("t1", "add", {"a": 1})
+
+
+def test_the_citations_are_listed() -> None:
+    [citation] = reply().citations
+    assert isinstance(citation.location, WebCitation)
+    assert citation.location.web.url == "https://example.com/"
+
+
+def test_the_figures_are_there() -> None:
+    usage = reply().usage
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (8, 21, 29)
+    assert (usage.cache_read_input_tokens, usage.cache_write_input_tokens) == (None, None)
+    assert reply().metrics.latency_ms == 551
+
+
+def test_blocks_are_told_apart_by_class() -> None:
+    kinds = [type(block).__name__ for block in reply().message.content]
+    assert kinds == [
+        "ReasoningContent",
+        "ReasoningContent",
+        "TextContent",
+        "CitationsContent",
+        "TextContent",
+        "ToolUseContent",
+    ]
+
+
+def test_the_origin_is_carried_beside_the_reply() -> None:
+    origin = reply().with_origin(request_id="abc", key=KEY)
+    assert (origin.request_id, origin.key) == ("abc", KEY)
+    assert origin.to_wire() == WIRE
+
+
+def test_a_reply_without_an_origin_has_none() -> None:
+    assert (reply().request_id, reply().key) == (None, None)
+
+
+def test_a_reply_survives_pickling_and_copying() -> None:
+    origin = reply().with_origin(request_id="abc", key=KEY)
+    for other in (pickle.loads(pickle.dumps(origin)), copy.deepcopy(origin)):
+        assert other == origin
+        assert (other.request_id, other.key, other.to_wire()) == ("abc", KEY, WIRE)
+
+
+def test_a_reply_without_a_message_has_an_empty_one() -> None:
+    empty = ConverseResponse.model_validate({"output": {}})
+    assert empty.message == Message(role="assistant", content=[])
+
+
+def test_instances_are_taken_as_they_are() -> None:
+    message = Message(role="assistant", content=[TextContent(text="Hi")])
+    taken = ConverseResponse.model_validate({"output": {"message": message}})
+    assert taken.message is message
+    assert not any(isinstance(block, ToolUseContent) for block in taken.message.content)
