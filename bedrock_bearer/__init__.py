@@ -1,1 +1,143 @@
-"""A typed client for Amazon Bedrock API keys."""
+"""A typed client for Amazon Bedrock API keys that says which policy refused a call.
+
+The names below are loaded when they are first used: the import itself loads no dependency.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from bedrock_bearer.client import (
+        AsyncBedrockClient,
+        AsyncConverseStream,
+        BedrockClient,
+        ConverseStream,
+    )
+    from bedrock_bearer.errors import (
+        AccessDeniedError,
+        APIError,
+        ApiKeyExpiredError,
+        ApiKeyRejectedError,
+        AuthenticationError,
+        AuthorizationHeaderMissingError,
+        BearerTokenDeniedError,
+        BearerTokenNotAllowedError,
+        BedrockError,
+        ConfigurationError,
+        ConnectError,
+        DailyQuotaError,
+        EventStreamDecodeError,
+        InternalServerError,
+        InvalidApiKeyError,
+        InvalidRequestError,
+        KeyCreationDeniedError,
+        KeyLifecycleError,
+        KeyLimitError,
+        LongTermKeyDeniedError,
+        MissingApiKeyError,
+        ModelAccessError,
+        ModelError,
+        ModelNotReadyError,
+        ModelTimeoutError,
+        OperationDeniedError,
+        RegionError,
+        RequestTimeoutError,
+        ResourceNotFoundError,
+        ResponseDecodeError,
+        ServiceQuotaError,
+        ServiceUnavailableError,
+        ShortTermKeyDeniedError,
+        StreamError,
+        StreamInterruptedError,
+        ThrottlingError,
+        TransportError,
+    )
+    from bedrock_bearer.keys.api_key import ApiKey, KeyDescription, TokenType
+    from bedrock_bearer.wire.attempt import Timeout
+    from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
+    from bedrock_bearer.wire.retry import RetryPolicy
+
+_HOMES = {
+    "AsyncBedrockClient": "client",
+    "AsyncConverseStream": "client",
+    "BedrockClient": "client",
+    "ConverseStream": "client",
+    "ApiKey": "keys.api_key",
+    "KeyDescription": "keys.api_key",
+    "TokenType": "keys.api_key",
+    "Timeout": "wire.attempt",
+    "AttemptRecord": "wire.records",
+    "CallRecord": "wire.records",
+    "KeySwitchRecord": "wire.records",
+    "RetryPolicy": "wire.retry",
+}
+"""The module of each public name; the others are errors."""
+
+__all__ = [
+    "APIError",
+    "AccessDeniedError",
+    "ApiKey",
+    "ApiKeyExpiredError",
+    "ApiKeyRejectedError",
+    "AsyncBedrockClient",
+    "AsyncConverseStream",
+    "AttemptRecord",
+    "AuthenticationError",
+    "AuthorizationHeaderMissingError",
+    "BearerTokenDeniedError",
+    "BearerTokenNotAllowedError",
+    "BedrockClient",
+    "BedrockError",
+    "CallRecord",
+    "ConfigurationError",
+    "ConnectError",
+    "ConverseStream",
+    "DailyQuotaError",
+    "EventStreamDecodeError",
+    "InternalServerError",
+    "InvalidApiKeyError",
+    "InvalidRequestError",
+    "KeyCreationDeniedError",
+    "KeyDescription",
+    "KeyLifecycleError",
+    "KeyLimitError",
+    "KeySwitchRecord",
+    "LongTermKeyDeniedError",
+    "MissingApiKeyError",
+    "ModelAccessError",
+    "ModelError",
+    "ModelNotReadyError",
+    "ModelTimeoutError",
+    "OperationDeniedError",
+    "RegionError",
+    "RequestTimeoutError",
+    "ResourceNotFoundError",
+    "ResponseDecodeError",
+    "RetryPolicy",
+    "ServiceQuotaError",
+    "ServiceUnavailableError",
+    "ShortTermKeyDeniedError",
+    "StreamError",
+    "StreamInterruptedError",
+    "ThrottlingError",
+    "Timeout",
+    "TokenType",
+    "TransportError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -168,7 +168,7 @@ class AuthenticationError(APIError):
 
 
 class ApiKeyRejectedError(AuthenticationError):
-    """AWS does not know this key: truncated, of another Region, deactivated, deleted or not a key."""
+    """AWS does not know this key: cut, of another Region, deactivated, deleted or none at all."""
 
 
 class ApiKeyExpiredError(AuthenticationError):

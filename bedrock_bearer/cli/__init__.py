@@ -1,1 +1,65 @@
-"""See the modules."""
+"""The command line, `bedrock-bearer`. Each command is loaded when it is used.
+
+Exit codes: 0 ok, 1 unexpected, 2 usage, 3 configuration, 4 key refused, 5 throttled or
+unavailable, 6 request rejected, 7 network, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from bedrock_bearer import __version__
+
+_COMMANDS = {
+    "check": "Check the keys before and during a rotation: which are usable, and why not.",
+    "key": "Describe an API key, without sending it anywhere.",
+    "local": "Run a Bedrock on this machine, for whoever has no AWS account at hand.",
+    "policy": "Write and explain the IAM policies that govern API keys.",
+    "smoke": "Make one small Converse call and say how it went.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module only when that command is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"bedrock_bearer.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bedrock-bearer")
+def cli() -> None:
+    """A client for Amazon Bedrock API keys that says which policy refused a call.
+
+    \b
+    Exit codes: 0 ok · 1 unexpected · 2 usage · 3 no key or Region · 4 key refused ·
+    5 throttled or unavailable · 6 request rejected · 7 network · 130 interrupted
+    """
+
+
+def main() -> Any:
+    """Run the command line."""
+    try:
+        # Not click's own standalone mode: it answers an interrupt with exit code 1.
+        sys.exit(cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)

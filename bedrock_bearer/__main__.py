@@ -1,0 +1,5 @@
+"""`python -m bedrock_bearer`."""
+
+from bedrock_bearer.cli import main
+
+main()

@@ -1,0 +1,104 @@
+"""How every command ends: an exit code, a message on stderr or one JSON document on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from bedrock_bearer import errors
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys import KeyDescription
+
+OK, UNEXPECTED, USAGE, CONFIGURATION, REFUSED, LATER, REJECTED, NETWORK = range(8)
+
+_EXIT_CODES: tuple[tuple[type[errors.BedrockError], int], ...] = (
+    (errors.ConfigurationError, CONFIGURATION),
+    (errors.ConnectError, NETWORK),
+    (errors.TransportError, NETWORK),
+    (errors.AuthenticationError, REFUSED),
+    (errors.OperationDeniedError, REFUSED),
+    (errors.BearerTokenDeniedError, REFUSED),
+    (errors.KeyCreationDeniedError, REFUSED),
+    (errors.AccessDeniedError, REJECTED),
+    (errors.ThrottlingError, LATER),
+    (errors.ModelNotReadyError, LATER),
+    (errors.ModelTimeoutError, LATER),
+    (errors.InternalServerError, LATER),
+    (errors.ServiceUnavailableError, LATER),
+    (errors.StreamError, NETWORK),
+    (errors.ResponseDecodeError, NETWORK),
+    (errors.APIError, REJECTED),
+)
+
+
+def exit_code(error: errors.BedrockError) -> int:
+    """Return the exit code that stands for `error`."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
+
+
+def fail(error: errors.BedrockError, *, as_json: bool) -> NoReturn:
+    """Say what went wrong, on stderr or as one JSON document on stdout, and exit."""
+    code = exit_code(error)
+    if as_json:
+        print_json({"ok": False, "error": error_document(error), "exit_code": code})
+    else:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+    sys.exit(code)
+
+
+def error_document(error: errors.BedrockError) -> dict[str, Any]:
+    """Return what a program wants to know of an error."""
+    document: dict[str, Any] = {
+        "type": type(error).__name__,
+        "message": error.message,
+        "status_code": getattr(error, "status_code", None),
+        "code": getattr(error, "code", None),
+        "request_id": error.request_id,
+        "retryable": error.retryable,
+        "key": key_document(error.key),
+    }
+    governing = getattr(error, "governing_policy", None)
+    if governing is not None:
+        document["governing_policy"] = {
+            name: getattr(governing, name)
+            for name in (
+                "action",
+                "token_type",
+                "condition_key",
+                "condition_value",
+                "effect",
+                "policy_type",
+                "policy_arn",
+                "principal_arn",
+                "account_id",
+                "certainty",
+            )
+        }
+        document["explanation"] = governing.explain()
+    return document
+
+
+def key_document(key: KeyDescription | None) -> dict[str, Any] | None:
+    """Return what may be shown of a key, as JSON."""
+    if key is None:
+        return None
+    return {
+        "token_type": key.token_type,
+        "last_four": key.last_four,
+        "source": key.source,
+        "issued_at": key.issued_at.isoformat() if key.issued_at else None,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "region": key.region,
+        "account_id": key.account_id,
+        "user_name": key.user_name,
+        "access_key_id": key.access_key_id,
+    }
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2, default=str))

@@ -1,0 +1,555 @@
+"""What a call is, without I/O: both clients build, decide and read here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
+
+from bedrock_bearer import __version__
+from bedrock_bearer.converse import (
+    ConverseRequest,
+    ConverseResponse,
+    CountTokensRequest,
+    CountTokensResponse,
+    StreamAccumulator,
+    StreamEvent,
+    parse_event_json,
+)
+from bedrock_bearer.errors import (
+    APIError,
+    AuthenticationError,
+    BearerTokenDeniedError,
+    BedrockError,
+    ConfigurationError,
+    EventStreamDecodeError,
+    InvalidApiKeyError,
+    MissingApiKeyError,
+    RegionError,
+    RequestTimeoutError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+    TransportError,
+)
+from bedrock_bearer.keys import ApiKey, KeyDescription
+from bedrock_bearer.wire.attempt import Attempt, Timeout, check_seconds
+from bedrock_bearer.wire.classify import (
+    MAX_BODY_CHARACTERS,
+    error_from_event,
+    error_from_response,
+)
+from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, path_segment
+from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
+from bedrock_bearer.wire.records import AttemptRecord, CallRecord, OnEvent, emit
+from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota, RetryRun
+from bedrock_bearer.wire.transport import WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys.source import KeySource
+
+Reply = TypeVar("Reply")
+
+KEY_REFUSALS = (
+    AuthenticationError,
+    BearerTokenDeniedError,
+    InvalidApiKeyError,
+    MissingApiKeyError,
+    RegionError,
+)
+"""The errors after which another key may do better."""
+
+
+class Unset(Enum):
+    """Tells an argument that was left out from None, which switches a limit off."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+class ConverseOptions(TypedDict, total=False):
+    """What a Converse call may be given besides the model and the messages.
+
+    Each is what AWS's request syntax has under its camelCase name; see
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
+    `max_tokens`, `temperature`, `top_p` and `stop_sequences` go into `inferenceConfig`.
+    """
+
+    system: Any
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    stop_sequences: Sequence[str] | None
+    inference_config: Any
+    tool_config: Any
+    guardrail_config: Any
+    additional_model_request_fields: Any
+    additional_model_response_field_paths: Sequence[str] | None
+    prompt_variables: Any
+    request_metadata: Mapping[str, str] | None
+    performance_config: Any
+    service_tier: Any
+    output_config: Any
+
+
+class CountTokensOptions(TypedDict, total=False):
+    """What CountTokens may be given besides the model and the messages."""
+
+    system: Any
+    tool_config: Any
+    additional_model_request_fields: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The key was accepted, and its principal may list asynchronous invocations.
+
+    Attributes:
+        key: a description of the key that was accepted.
+        request_id: AWS's id of the request.
+    """
+
+    key: KeyDescription
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """What a client's calls have in common."""
+
+    timeout: Timeout
+    deadline: float | None
+    retry: RetryPolicy
+    on_event: OnEvent | None
+
+    def changed(
+        self,
+        *,
+        timeout: float | Timeout | None | Unset = UNSET,
+        deadline: float | None | Unset = UNSET,
+        retry: RetryPolicy | Unset = UNSET,
+        on_event: OnEvent | None | Unset = UNSET,
+    ) -> CallSettings:
+        """Return these settings with what was given in place of what was set."""
+        changes: dict[str, Any] = {}
+        if timeout is not UNSET:
+            changes["timeout"] = Timeout.of(timeout)
+        if deadline is not UNSET:
+            check_seconds("deadline=", deadline)
+            changes["deadline"] = deadline
+        if retry is not UNSET:
+            if not isinstance(retry, RetryPolicy):
+                raise ConfigurationError("retry= takes a RetryPolicy.")
+            changes["retry"] = retry
+        if on_event is not UNSET:
+            if on_event is not None and not callable(on_event):
+                raise ConfigurationError("on_event= takes a function of one record, or None.")
+            changes["on_event"] = on_event
+        return replace(self, **changes) if changes else self
+
+
+# ------------------------------------------------------------------------------- the operations
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Reply]):
+    """One thing to ask of AWS: where, with what, and how the answer reads."""
+
+    name: str
+    method: str
+    path: str
+    body: bytes
+    read: Callable[[WireResponse, KeyDescription], Reply]
+    model_id: str | None = None
+    accept: str = "application/json"
+
+
+def converse_operation(
+    model_id: str, messages: Any, options: ConverseOptions
+) -> Operation[ConverseResponse]:
+    """Plan a Converse call."""
+    return _model_operation(
+        "Converse", model_id, "converse", _converse_body(model_id, messages, options)
+    )
+
+
+def converse_stream_operation(
+    model_id: str, messages: Any, options: ConverseOptions
+) -> Operation[ConverseResponse]:
+    """Plan a ConverseStream call."""
+    operation = _model_operation(
+        "ConverseStream",
+        model_id,
+        "converse-stream",
+        _converse_body(model_id, messages, options),
+    )
+    return replace(operation, accept="application/vnd.amazon.eventstream")
+
+
+def count_tokens_operation(
+    model_id: str, messages: Any, options: CountTokensOptions
+) -> Operation[CountTokensResponse]:
+    """Plan a CountTokens call."""
+    with _invalid_arguments_named():
+        body = _encode(CountTokensRequest.build(model_id, messages, **options).to_wire())
+    return Operation(
+        "CountTokens",
+        "POST",
+        f"/model/{path_segment(model_id)}/count-tokens",
+        body,
+        lambda response, key: _validate(CountTokensResponse, response),
+        model_id,
+    )
+
+
+def probe_operation() -> Operation[ProbeResult]:
+    """Plan the free authenticated call: ListAsyncInvokes of one."""
+    return Operation("ListAsyncInvokes", "GET", "/async-invoke?maxResults=1", b"", _read_probe)
+
+
+def _model_operation(
+    name: str, model_id: str, verb: str, body: bytes
+) -> Operation[ConverseResponse]:
+    path = f"/model/{path_segment(model_id)}/{verb}"
+    return Operation(name, "POST", path, body, _read_converse, model_id)
+
+
+def _converse_body(model_id: str, messages: Any, options: ConverseOptions) -> bytes:
+    with _invalid_arguments_named():
+        return _encode(ConverseRequest.build(model_id, messages, **options).to_wire())
+
+
+@contextlib.contextmanager
+def _invalid_arguments_named() -> Iterator[None]:
+    """Turn the data model's ValueError into our own error, before anything is sent."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        problem = str(error) or type(error).__name__
+    else:
+        return
+    raise ConfigurationError(f"The call was not sent: {problem}")
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:
+    reply: ConverseResponse = _validate(ConverseResponse, response)
+    return reply.with_origin(request_id=request_id_of(response.headers), key=key)
+
+
+def _read_probe(response: WireResponse, key: KeyDescription) -> ProbeResult:
+    _json_object(response)
+    return ProbeResult(key, request_id_of(response.headers))
+
+
+def _validate(model: type[Any], response: WireResponse) -> Any:
+    try:
+        return model.model_validate(_json_object(response))
+    except ValueError:
+        problem = f"The reply does not have the form of a {model.__name__}."
+    raise _decode_error(problem, response)
+
+
+def _json_object(response: WireResponse) -> dict[str, Any]:
+    document: Any = None
+    with contextlib.suppress(ValueError, RecursionError):
+        document = json.loads(response.body)
+    if not isinstance(document, dict):
+        raise _decode_error(
+            "The reply is not the JSON that the API promises. Does the endpoint lead to Amazon "
+            "Bedrock, or to a proxy's own page?",
+            response,
+        )
+    return document
+
+
+def _decode_error(message: str, response: WireResponse) -> ResponseDecodeError:
+    return ResponseDecodeError(
+        message,
+        status_code=response.status,
+        body=response.body[:MAX_BODY_CHARACTERS].decode("utf-8", "replace"),
+        request_id=request_id_of(response.headers),
+    )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return AWS's id of the request."""
+    return headers.get("x-amzn-requestid")
+
+
+# ------------------------------------------------------------------------------- one call's life
+
+
+_USER_AGENT = f"bedrock-bearer/{__version__} python/{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+class Call(Generic[Reply]):
+    """One call from start to end: its attempts, its keys, its time."""
+
+    def __init__(
+        self,
+        operation: Operation[Reply],
+        settings: CallSettings,
+        source: KeySource,
+        quota: RetryQuota,
+    ) -> None:
+        self.operation = operation
+        self.settings = settings
+        self.source = source
+        self.key: ApiKey | None = None
+        self.request_id: str | None = None
+        self.attempts = 0
+        self._clock = settings.retry.clock
+        self._started_at = self._clock.monotonic()
+        self._deadline_at = (
+            None if settings.deadline is None else self._started_at + settings.deadline
+        )
+        self._attempt_started_at = self._started_at
+        self._first_reply_after: float | None = None
+        self._refused: list[ApiKey] = []
+        self._invocation_id = str(uuid.uuid4())
+        self.retries = RetryRun(settings.retry, quota, self._deadline_at)
+
+    def begin_attempt(self) -> None:
+        """Count an attempt."""
+        self.attempts += 1
+        self._attempt_started_at = self._clock.monotonic()
+
+    def timed(self) -> Attempt:
+        """Start the time of a request.
+
+        Raises:
+            RequestTimeoutError: the call's deadline has passed.
+        """
+        return Attempt(self._clock, self.settings.timeout, self._deadline_at)
+
+    def request(self, endpoint: Endpoint) -> WireRequest:
+        """Return what goes over the wire, but for the key."""
+        operation = self.operation
+        return WireRequest(
+            operation.method,
+            endpoint.url + operation.path,
+            (
+                ("accept", operation.accept),
+                ("accept-encoding", "identity"),
+                ("content-type", "application/json"),
+                ("user-agent", _USER_AGENT),
+                ("amz-sdk-invocation-id", self._invocation_id),
+                (
+                    "amz-sdk-request",
+                    f"attempt={self.attempts}; max={self.settings.retry.max_attempts}",
+                ),
+            ),
+            operation.body,
+        )
+
+    def use(self, key: ApiKey, region: str | None) -> ApiKey:
+        """Note the key of the next request.
+
+        Raises:
+            RegionError: the key belongs to another Region.
+        """
+        self.key = key
+        check_key_region(key.description, region)
+        return key
+
+    def read(self, response: WireResponse) -> Reply:
+        """Return the typed reply.
+
+        Raises:
+            APIError: AWS answered with an error.
+            ResponseDecodeError: the body is not what the API promises.
+        """
+        key = self._used_key()
+        self.request_id = request_id_of(response.headers)
+        if response.status == 200:
+            return self.operation.read(response, key.description)
+        # A proxy's error page may echo the request's headers.
+        body = response.body.replace(key.get_secret_value().encode(), b"[API key]")
+        raise error_from_response(response.status, response.headers, body, key.description)
+
+    def read_stream(self, status: int, headers: Mapping[str, str]) -> StreamReader:
+        """Return the reader for a stream that has begun.
+
+        Raises:
+            ResponseDecodeError: the reply is not an event stream.
+        """
+        self.request_id = request_id_of(headers)
+        if "vnd.amazon.eventstream" not in headers.get("content-type", ""):
+            raise ResponseDecodeError(
+                "The reply is not an event stream. Does the endpoint lead to Amazon Bedrock, or "
+                "to a proxy's own page?",
+                status_code=status,
+                request_id=self.request_id,
+            )
+        return StreamReader(self._used_key().description, self.request_id)
+
+    def _used_key(self) -> ApiKey:
+        if self.key is None:
+            raise RuntimeError("no request was sent yet")
+        return self.key
+
+    def try_another_key(self, error: BedrockError) -> bool:
+        """Return whether another key is worth a request at once; each key gets one."""
+        if not isinstance(error, KEY_REFUSALS) or self.key is None or self.key in self._refused:
+            return False
+        self._refused.append(self.key)
+        return self.source.refused(self.key, error)
+
+    def failed(self, error: BedrockError) -> None:
+        """Decide about a retry, and tell `on_event`."""
+        if error.key is None and self.key is not None:
+            error.key = self.key.description
+        retry_in = self.retries.plan(error, self.attempts)
+        self._emit_attempt(error, retry_in)
+        if retry_in is None:
+            self.emit_call(error=error)
+
+    def succeeded(self) -> None:
+        """Refund the retry quota, and tell `on_event`."""
+        self.retries.succeeded()
+        self._first_reply_after = self._clock.monotonic() - self._started_at
+        self._emit_attempt(None, None)
+
+    def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
+        emit(
+            self.settings.on_event,
+            AttemptRecord(
+                operation=self.operation.name,
+                model_id=self.operation.model_id,
+                attempt=self.attempts,
+                elapsed=self._clock.monotonic() - self._attempt_started_at,
+                key=self.key.description if self.key else None,
+                status_code=getattr(error, "status_code", None) if error else 200,
+                request_id=error.request_id if error else self.request_id,
+                error=type(error).__name__ if error else None,
+                code=getattr(error, "code", None),
+                retry_in=retry_in,
+            ),
+        )
+
+    def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
+        """Tell `on_event` that the call is over."""
+        emit(
+            self.settings.on_event,
+            CallRecord(
+                operation=self.operation.name,
+                model_id=self.operation.model_id,
+                attempts=self.attempts,
+                elapsed=self._clock.monotonic() - self._started_at,
+                key=self.key.description if self.key else None,
+                request_id=(error.request_id if error else None) or self.request_id,
+                error=type(error).__name__ if error else None,
+                first_reply_after=self._first_reply_after,
+                **_figures(reply),
+            ),
+        )
+
+
+def _figures(reply: object) -> dict[str, Any]:
+    if not isinstance(reply, ConverseResponse):
+        return {}
+    return {
+        "stop_reason": reply.stop_reason,
+        "input_tokens": reply.usage.input_tokens if reply.usage else None,
+        "output_tokens": reply.usage.output_tokens if reply.usage else None,
+        "latency_ms": reply.metrics.latency_ms if reply.metrics else None,
+    }
+
+
+# ------------------------------------------------------------------------------- reading a stream
+
+
+class StreamReader:
+    """Turns the bytes of a ConverseStream reply into events, and the events into the reply."""
+
+    def __init__(self, key: KeyDescription | None, request_id: str | None) -> None:
+        self.ended = False
+        """Whether no more bytes come."""
+        self._key = key
+        self._request_id = request_id
+        self._decoder = EventStreamDecoder()
+        self._messages: deque[EventStreamMessage] = deque()
+        self._accumulator = StreamAccumulator()
+
+    @property
+    def complete(self) -> bool:
+        """Whether `messageStop` has come."""
+        return self._accumulator.complete
+
+    def feed(self, data: bytes | None) -> None:
+        """Take the next bytes of the body; None when there are no more.
+
+        Raises:
+            EventStreamDecodeError: the bytes are not valid framing, or end inside a frame.
+            StreamInterruptedError: they end before `messageStop`.
+        """
+        if data is not None:
+            self._messages.extend(self._decoder.feed(data))
+            return
+        self.ended = True
+        self._decoder.close()
+        if not self.complete:
+            raise self.interrupted("The stream ended before the model's message did")
+
+    def next_event(self) -> StreamEvent | None:
+        """Return the next event, or None when it takes more bytes.
+
+        Raises:
+            APIError: AWS sent an error inside the stream.
+            EventStreamDecodeError: an event is not what the API promises.
+        """
+        if not self._messages:
+            return None
+        event = self._event(self._messages.popleft())
+        self._accumulator.add(event)
+        return event
+
+    def failure(self, error: BedrockError) -> BedrockError:
+        """Return what `error` means to the reader of a stream that has begun."""
+        if isinstance(error, (RequestTimeoutError, StreamInterruptedError, APIError)):
+            return error
+        if isinstance(error, TransportError) or "incomplete" in error.message:
+            return self.interrupted(error.message)
+        return error
+
+    def interrupted(self, message: str) -> StreamInterruptedError:
+        """Return the error for a stream that broke off, with the reply as far as it had come."""
+        return StreamInterruptedError(
+            f"{message.rstrip('.')}. `partial` holds what had come.",
+            partial=self.response(),
+            request_id=self._request_id,
+            key=self._key,
+        )
+
+    def response(self) -> ConverseResponse:
+        """Return the reply as far as it has come."""
+        reply = self._accumulator.response()
+        return reply.with_origin(request_id=self._request_id, key=self._key)
+
+    def _event(self, message: EventStreamMessage) -> StreamEvent:
+        headers = message.headers
+        if headers.get(":message-type", "event") == "event":
+            return self._parse(str(headers.get(":event-type", "")), message.payload)
+        name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
+        payload = message.payload or str(headers.get(":error-message", "")).encode()
+        error = error_from_event(str(name), payload, self._key, self._request_id)
+        error.partial = self.response()
+        raise error
+
+    def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
+        try:
+            return parse_event_json(event_type, payload)
+        except ValueError:
+            problem = f"The payload of a {event_type!r} event is not what the API promises."
+        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)

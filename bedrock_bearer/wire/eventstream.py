@@ -1,0 +1,271 @@
+"""The framing `application/vnd.amazon.eventstream`: an incremental decoder, and an encoder.
+
+See https://smithy.io/2.0/aws/amazon-eventstream.html. A message is a prelude (its total length,
+the length of its headers, a CRC of the two), headers, a payload and a CRC of all that.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID
+from zlib import crc32
+
+from bedrock_bearer.errors import EventStreamDecodeError
+
+MAX_HEADERS_BYTES = 128 * 1024
+MAX_PAYLOAD_BYTES = 24 * 1024 * 1024
+MAX_CACHED_HEADER_BLOCKS = 64
+
+_PRELUDE = struct.Struct("!III")
+_CRC = struct.Struct("!I")
+_OVERHEAD = _PRELUDE.size + _CRC.size
+
+
+@dataclass(frozen=True, slots=True)
+class Byte:
+    """An 8-bit header value to encode."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A 16-bit header value to encode."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A 32-bit header value to encode."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """A 64-bit header value to encode."""
+
+    value: int
+
+
+HeaderValue = bool | int | bytes | str | datetime | UUID
+EncodableValue = HeaderValue | Byte | Short | Integer | Long
+
+
+@dataclass(frozen=True, slots=True)
+class EventStreamMessage:
+    """One message: its headers and its payload."""
+
+    headers: Mapping[str, HeaderValue]
+    payload: bytes
+
+
+class _MalformedError(Exception):
+    """What is wrong with the bytes."""
+
+
+class EventStreamDecoder:
+    """Turns bytes, however they were cut, into messages. Once broken, it stays broken."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._needed = _PRELUDE.size
+        self._prelude: tuple[int, int] | None = None
+        self._problem: str | None = None
+        # A stream repeats a handful of header blocks.
+        self._parsed_headers: dict[bytes, Mapping[str, HeaderValue]] = {}
+
+    def feed(self, data: bytes) -> list[EventStreamMessage]:
+        """Return the messages that `data` completes.
+
+        Messages before a broken one are returned first; the next call raises.
+
+        Raises:
+            EventStreamDecodeError: the bytes are not valid framing.
+        """
+        messages: list[EventStreamMessage] = []
+        if self._problem is None:
+            self._buffer += data
+            try:
+                self._take_messages(messages)
+            except _MalformedError as malformed:
+                self._problem = str(malformed)
+                self._buffer.clear()
+        if self._problem is not None and not messages:
+            raise EventStreamDecodeError(self._problem)
+        return messages
+
+    def close(self) -> None:
+        """Hear that no more bytes come.
+
+        Raises:
+            EventStreamDecodeError: they end inside a message, or were broken before.
+        """
+        if self._problem is None and self._buffer:
+            self._problem = (
+                f"The event stream ends inside a message: {len(self._buffer)} bytes of an "
+                "incomplete one are left."
+            )
+        if self._problem is not None:
+            raise EventStreamDecodeError(self._problem)
+
+    def _take_messages(self, messages: list[EventStreamMessage]) -> None:
+        buffer = self._buffer
+        start = 0
+        try:
+            while len(buffer) - start >= self._needed:
+                if self._prelude is None:
+                    self._prelude = _read_prelude(buffer, start)
+                    self._needed = self._prelude[0]
+                    continue
+                total, headers_length = self._prelude
+                messages.append(self._message(buffer, start, total, headers_length))
+                start += total
+                self._prelude, self._needed = None, _PRELUDE.size
+        finally:
+            # One move for all messages that came together.
+            del buffer[:start]
+
+    def _message(
+        self, buffer: bytearray, start: int, total: int, headers_length: int
+    ) -> EventStreamMessage:
+        with memoryview(buffer) as view:
+            frame = bytes(view[start : start + total])
+        (crc,) = _CRC.unpack_from(frame, total - _CRC.size)
+        if crc32(memoryview(frame)[: total - _CRC.size]) != crc:
+            raise _MalformedError("An event-stream message has a wrong checksum.")
+        headers_end = _PRELUDE.size + headers_length
+        headers = self._read_headers(frame[_PRELUDE.size : headers_end])
+        return EventStreamMessage(headers, frame[headers_end : total - _CRC.size])
+
+    def _read_headers(self, block: bytes) -> Mapping[str, HeaderValue]:
+        headers = self._parsed_headers.get(block)
+        if headers is None:
+            headers = MappingProxyType(_parse_headers(block))
+            if len(self._parsed_headers) < MAX_CACHED_HEADER_BLOCKS:
+                self._parsed_headers[block] = headers
+        return headers
+
+
+def _read_prelude(buffer: bytearray, start: int) -> tuple[int, int]:
+    """Return the lengths of a message and of its headers, checked before memory is taken."""
+    total, headers_length, crc = _PRELUDE.unpack_from(buffer, start)
+    if crc32(buffer[start : start + 8]) != crc:
+        raise _MalformedError("An event-stream message has a wrong checksum of its lengths.")
+    if headers_length > MAX_HEADERS_BYTES:
+        raise _MalformedError(f"An event-stream message claims {headers_length} bytes of headers.")
+    payload_length = total - headers_length - _OVERHEAD
+    if not 0 <= payload_length <= MAX_PAYLOAD_BYTES:
+        raise _MalformedError(f"An event-stream message claims a length of {total} bytes.")
+    return total, headers_length
+
+
+_FIXED = {
+    2: struct.Struct("!b"),
+    3: struct.Struct("!h"),
+    4: struct.Struct("!i"),
+    5: struct.Struct("!q"),
+}
+_TRUE, _FALSE, _BYTE, _SHORT, _INTEGER, _LONG, _BYTES, _STRING, _TIMESTAMP, _UUID = range(10)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _parse_headers(block: bytes) -> dict[str, HeaderValue]:
+    headers: dict[str, HeaderValue] = {}
+    position = 0
+    try:
+        while position < len(block):
+            name_end = position + 1 + block[position]
+            name = _slice(block, position + 1, name_end).decode()
+            value, position = _parse_value(block[name_end], block, name_end + 1)
+            if not name or name in headers:
+                raise _MalformedError(
+                    "An event-stream message has a header without a name of its own."
+                )
+            headers[name] = value
+    except (IndexError, struct.error, UnicodeDecodeError, OverflowError):
+        problem = "An event-stream message has headers that cannot be read."
+    else:
+        return headers
+    raise _MalformedError(problem)
+
+
+def _parse_value(kind: int, block: bytes, start: int) -> tuple[HeaderValue, int]:
+    if kind in (_TRUE, _FALSE):
+        return kind == _TRUE, start
+    if kind in _FIXED:
+        return _FIXED[kind].unpack_from(block, start)[0], start + _FIXED[kind].size
+    if kind == _TIMESTAMP:
+        (milliseconds,) = _FIXED[_LONG].unpack_from(block, start)
+        return _EPOCH + timedelta(milliseconds=milliseconds), start + 8
+    if kind == _UUID:
+        return UUID(bytes=_slice(block, start, start + 16)), start + 16
+    if kind in (_BYTES, _STRING):
+        (length,) = struct.unpack_from("!H", block, start)
+        end = start + 2 + length
+        data = _slice(block, start + 2, end)
+        return (data if kind == _BYTES else data.decode()), end
+    raise _MalformedError(f"An event-stream message has a header of the unknown type {kind}.")
+
+
+def _slice(block: bytes, start: int, end: int) -> bytes:
+    if end > len(block):
+        raise IndexError(end)
+    return block[start:end]
+
+
+def encode_message(headers: Mapping[str, EncodableValue], payload: bytes = b"") -> bytes:
+    """Return one message as bytes.
+
+    A plain `int` becomes a 32-bit value, or a 64-bit one where it must.
+
+    Raises:
+        ValueError: a name, a value or the whole is larger than the framing takes.
+    """
+    block = b"".join(_encode_header(name, value) for name, value in headers.items())
+    if len(block) > MAX_HEADERS_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
+        raise ValueError("the headers or the payload are larger than an event-stream message takes")
+    lengths = struct.pack("!II", len(block) + len(payload) + _OVERHEAD, len(block))
+    message = lengths + _CRC.pack(crc32(lengths)) + block + payload
+    return message + _CRC.pack(crc32(message))
+
+
+def _encode_header(name: str, value: EncodableValue) -> bytes:
+    encoded_name = name.encode()
+    if not 0 < len(encoded_name) < 256:
+        raise ValueError("the name of an event-stream header has 1 to 255 bytes")
+    try:
+        return bytes([len(encoded_name)]) + encoded_name + _encode_value(value)
+    except struct.error:
+        problem = f"the value of the event-stream header {name!r} is out of its type's range"
+    raise ValueError(problem)
+
+
+_KINDS: dict[type, int] = {Byte: _BYTE, Short: _SHORT, Integer: _INTEGER, Long: _LONG}
+
+
+def _encode_value(value: EncodableValue) -> bytes:
+    if isinstance(value, bool):
+        return bytes([_TRUE if value else _FALSE])
+    if isinstance(value, int):
+        value = Integer(value) if -(2**31) <= value < 2**31 else Long(value)
+    if isinstance(value, (Byte, Short, Integer, Long)):
+        kind = _KINDS[type(value)]
+        return bytes([kind]) + _FIXED[kind].pack(value.value)
+    if isinstance(value, (str, bytes)):
+        data = value.encode() if isinstance(value, str) else value
+        return (
+            bytes([_STRING if isinstance(value, str) else _BYTES])
+            + struct.pack("!H", len(data))
+            + data
+        )
+    if isinstance(value, datetime):
+        return bytes([_TIMESTAMP]) + _FIXED[_LONG].pack(
+            round((value - _EPOCH) / timedelta(milliseconds=1))
+        )
+    return bytes([_UUID]) + value.bytes

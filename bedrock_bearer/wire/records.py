@@ -1,0 +1,105 @@
+"""What `on_event` is told: never content, never a key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys import KeyDescription
+
+logger = logging.getLogger("bedrock_bearer")
+logger.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt of a call has ended.
+
+    Attributes:
+        operation: AWS's name of the operation, such as `Converse`.
+        model_id: the model, profile or prompt, as it was passed; None where there is none.
+        attempt: 1 for the first.
+        elapsed: seconds that the attempt took; to the first event, for a stream.
+        key: a description of the key that was used; None if none was had.
+        status_code: the HTTP status; None if no answer came.
+        request_id: AWS's id of the request, or None.
+        error: the name of the error's class; None for a success.
+        code: AWS's name of the error, or None.
+        retry_in: seconds until the next attempt; None if there will be none.
+    """
+
+    operation: str
+    model_id: str | None
+    attempt: int
+    elapsed: float
+    key: KeyDescription | None
+    status_code: int | None
+    request_id: str | None
+    error: str | None = None
+    code: str | None = None
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call has ended; of a stream, when it was read to its end, broke or was closed.
+
+    Attributes:
+        operation: AWS's name of the operation.
+        model_id: the model, profile or prompt, as it was passed; None where there is none.
+        attempts: how many attempts were made.
+        elapsed: seconds from the call to its end, waits included.
+        key: a description of the key that was used last; None if none was had.
+        request_id: AWS's id of the last request, or None.
+        error: the name of the error's class; None for a success.
+        stop_reason: why the model stopped; None where it does not apply.
+        input_tokens, output_tokens: the usage that AWS reports, or None.
+        latency_ms: AWS's own latency in milliseconds, or None.
+        first_reply_after: seconds until the reply, or a stream's first event, had come; else None.
+    """
+
+    operation: str
+    model_id: str | None
+    attempts: int
+    elapsed: float
+    key: KeyDescription | None
+    request_id: str | None
+    error: str | None = None
+    stop_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_ms: int | None = None
+    first_reply_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeySwitchRecord:
+    """Another key took over.
+
+    Attributes:
+        refused: the key that was refused; None where there was none to be had.
+        replacement: the key that took over.
+        reason: the name of the error's class that the first was refused with.
+    """
+
+    refused: KeyDescription | None
+    replacement: KeyDescription
+    reason: str
+
+
+Record = AttemptRecord | CallRecord | KeySwitchRecord
+OnEvent = Callable[[Record], object]
+
+
+def emit(on_event: OnEvent | None, record: Record) -> None:
+    """Tell `on_event`; what it raises is logged and does not break the call."""
+    logger.debug("%r", record)
+    if on_event is None:
+        return
+    try:
+        on_event(record)
+    except Exception:
+        logger.warning("on_event raised; the call goes on.", exc_info=True)

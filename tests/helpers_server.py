@@ -1,0 +1,145 @@
+"""A server on loopback that answers what a test tells it, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+HOLD = object()
+"""As a part of a reply: send nothing more and keep the connection until the server stops."""
+CLOSE = object()
+"""As a part of a reply: close the connection."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+Reply = bytes | list[Any]
+Answer = Callable[[Received], Reply]
+
+
+def http_reply(
+    body: bytes | dict[str, Any] = b"",
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> bytes:
+    """Return a whole HTTP/1.1 reply."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = {
+        "content-type": "application/json",
+        "content-length": str(len(content)),
+        "x-amzn-requestid": "11111111-2222-3333-4444-555555555555",
+        **(headers or {}),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} Status\r\n{head}\r\n".encode() + content
+
+
+def stream_head(headers: dict[str, str] | None = None) -> bytes:
+    """Return the head of a chunked event-stream reply."""
+    lines = {
+        "content-type": "application/vnd.amazon.eventstream",
+        "transfer-encoding": "chunked",
+        "x-amzn-requestid": "11111111-2222-3333-4444-555555555555",
+        **(headers or {}),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 200 OK\r\n{head}\r\n".encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked body; an empty one ends it."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+@dataclass
+class LoopbackServer:
+    """Answers each request with the next reply, or with what a function makes of it."""
+
+    answer: Answer
+    requests: list[Received] = field(default_factory=list)
+    connections: int = 0
+    port: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+    hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released each time the client closes a connection."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def serve(answer: Answer | list[Reply]) -> Iterator[LoopbackServer]:
+    """Serve on a free port of loopback while the block runs."""
+    if isinstance(answer, list):
+        replies = iter(answer)
+        server = LoopbackServer(lambda _: next(replies))
+    else:
+        server = LoopbackServer(answer)
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            server.connections += 1
+            try:
+                while self._one():
+                    pass
+            except (ConnectionError, TimeoutError, StopIteration):
+                pass
+            finally:
+                server.hung_up.release()
+
+        def _one(self) -> bool:
+            first = self.rfile.readline().decode().split()
+            if len(first) < 2:
+                return False
+            headers = {}
+            while (line := self.rfile.readline().decode().strip()) != "":
+                name, _, value = line.partition(":")
+                headers[name.lower()] = value.strip()
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            received = Received(first[0], first[1], headers, body)
+            server.requests.append(received)
+            reply = server.answer(received)
+            for part in [reply] if isinstance(reply, bytes) else reply:
+                if part is CLOSE:
+                    return False
+                if part is HOLD:
+                    server.stopping.wait(30)
+                    return False
+                self.wfile.write(part)
+                self.wfile.flush()
+            return True
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+        request_queue_size = 256
+
+    with Server(("127.0.0.1", 0), Handler) as tcp:
+        server.port = tcp.server_address[1]
+        thread = threading.Thread(target=tcp.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.stopping.set()
+            tcp.shutdown()
+            thread.join()
