@@ -280,7 +280,7 @@ class BedrockClient(_Client):
         deadline: float | None | Unset,
     ) -> Reply:
         call = self._call(operation, timeout, deadline)
-        reply = self._attempts(call, self._exchange)
+        reply: Reply = self._attempts(call, self._exchange)
         call.emit_call(reply=reply)
         return reply
 
@@ -408,7 +408,7 @@ class AsyncBedrockClient(_Client):
         deadline: float | None | Unset,
     ) -> Reply:
         call = self._call(operation, timeout, deadline)
-        reply = await self._attempts(call, self._exchange)
+        reply: Reply = await self._attempts(call, self._exchange)
         call.emit_call(reply=reply)
         return reply
 
