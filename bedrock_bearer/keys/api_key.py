@@ -404,7 +404,7 @@ def _decode_base64(body: str) -> bytes | str:
     valid = _BASE64.match(stem)
     if valid is not None and valid.end() < len(stem):
         return f"its base64 breaks off {valid.end()} characters behind the prefix"
-    if len(body) % 4 or len(body) - len(stem) > 2:
+    if len(body) % 4:
         return (
             f"its base64 has {len(body)} characters behind the prefix, which is no multiple of "
             "four: it was cut short when it was copied"
