@@ -1,0 +1,172 @@
+"""`bedrock-bearer local`: a Bedrock on this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from bedrock_bearer.local import LocalBedrock
+    from bedrock_bearer.local.faults import Fault
+
+NO_AWS = "This is a local Bedrock, no AWS: its keys, replies and token counts are made up."
+TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False)
+
+
+@click.group()
+def local() -> None:
+    """Run a Bedrock on this machine, for whoever has no AWS account at hand."""
+
+
+@local.command()
+def story() -> None:
+    """Tell of two keys, the policy that denies one, and the way on: no account, no socket."""
+    from bedrock_bearer.local.story import tell
+
+    for line in tell():
+        click.echo(line)
+
+
+@local.command("mint-key")
+@click.option("--type", "token_type", type=TOKEN_TYPES, default="SHORT_TERM", show_default=True)
+@click.option("--user", help="The role of a short-term key, the IAM user of a long-term key.")
+@click.option("--account", default="123456789012", show_default=True, help="Twelve digits.")
+@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--hours", type=click.FloatRange(min=0), help="How long the key lives.")
+def mint_key(
+    token_type: str, user: str | None, account: str, region: str, hours: float | None
+) -> None:
+    """Print a synthetic key in AWS's exact form. It opens nothing anywhere."""
+    from bedrock_bearer.local import LocalBedrock
+
+    bedrock = LocalBedrock(region=region, account_id=_account(account))
+    key = bedrock.mint_key(token_type.upper(), user_name=user, expires_in=_hours(hours))
+    click.echo(key)
+
+
+@local.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=0, help="The port; a free one if not given.")
+@click.option("--tls", is_flag=True, help="HTTPS with a certificate made on the spot: for boto3.")
+@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--script", type=click.Path(exists=True, dir_okay=False), help="Replies, as JSON.")
+@click.option(
+    "--deny",
+    type=TOKEN_TYPES,
+    multiple=True,
+    help="Attach a policy that denies keys of this type.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:RATE]",
+    help="Let this share of the calls go wrong, such as throttling:0.1; `list` names all.",
+)
+def serve(
+    host: str,
+    port: int,
+    tls: bool,
+    region: str,
+    script: str | None,
+    deny: tuple[str, ...],
+    faults: tuple[str, ...],
+) -> None:
+    """Serve a local Bedrock on a socket, on loopback unless --host says otherwise."""
+    if "list" in faults:
+        _list_faults()
+        return
+    try:
+        from bedrock_bearer.local.server import LocalServer
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed. Serving needs the extra [local]: "
+            "pip install 'bedrock-bearer[local]'"
+        ) from None
+    bedrock = _bedrock(region, script, deny, faults)
+    try:
+        server = LocalServer(bedrock, host=host, port=port, tls=tls)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {error}") from None
+    click.echo(NO_AWS, err=True)
+    click.echo(f"Listening on {server.url}. Stop it with Ctrl-C. To use it:", err=True)
+    click.echo(f"export AWS_ENDPOINT_URL={server.url}")
+    click.echo(f"export AWS_REGION={region}")
+    if server.ca_file is not None:
+        click.echo(f"export AWS_CA_BUNDLE={server.ca_file} SSL_CERT_FILE={server.ca_file}")
+    click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={bedrock.mint_key('LONG_TERM')}")
+    sys.stdout.flush()
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+def _bedrock(
+    region: str, script: str | None, deny: tuple[str, ...], faults: tuple[str, ...]
+) -> LocalBedrock:
+    from bedrock_bearer.local import LocalBedrock
+    from bedrock_bearer.local.script import load_script
+
+    bedrock = LocalBedrock(region=region)
+    if script is not None:
+        try:
+            load_script(script, bedrock)
+        except ValueError as error:
+            raise click.ClickException(f"{script}: {error}") from None
+    for token_type in deny:
+        bedrock.attach_policy(None, _deny_policy(token_type.upper()))
+    for text in faults:
+        fault, rate = _fault(text)
+        bedrock.inject_at_rate(fault, rate)
+    return bedrock
+
+
+def _deny_policy(token_type: str) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Deny",
+            "Action": "bedrock:CallWithBearerToken",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"bedrock:bearerTokenType": token_type}},
+        },
+    }
+
+
+def _fault(text: str) -> tuple[Fault, float]:
+    from bedrock_bearer.local.faults import BY_NAME
+
+    name, _, rate = text.partition(":")
+    if name not in BY_NAME:
+        raise click.UsageError(f"there is no fault {name!r}; `--fault list` names all")
+    try:
+        share = float(rate or 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise click.UsageError(f"the rate in {text!r} is not above 0 and at most 1")
+    return BY_NAME[name](), share
+
+
+def _list_faults() -> None:
+    from bedrock_bearer.local.faults import BY_NAME
+
+    for name in BY_NAME:
+        click.echo(name)
+
+
+def _account(text: str) -> str:
+    if len(text) == 12 and text.isascii() and text.isdigit():
+        return text
+    raise click.UsageError("--account takes twelve digits")
+
+
+def _hours(hours: float | None) -> timedelta | None:
+    from datetime import timedelta
+
+    return None if hours is None else timedelta(hours=hours)

@@ -1,0 +1,238 @@
+"""What can go wrong on the way, on demand: by script, or at a rate."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bedrock_bearer.local.framing import exception_frame
+from bedrock_bearer.local.http import Cut, LocalResponse, whole_response
+from bedrock_bearer.local.service_errors import MESSAGE_OF_CODE, ServiceError
+
+Spoil = Callable[[LocalResponse], LocalResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        name: what it is called, on the command line too.
+        spoil: makes the bad response out of the good one.
+        instead: whether the good one is not even asked for: no scripted reply is used up.
+    """
+
+    name: str
+    spoil: Spoil
+    instead: bool = False
+
+
+def error(
+    code: str = "ThrottlingException",
+    message: str | None = None,
+    *,
+    status: int | None = None,
+    retry_after_ms: int | None = None,
+) -> Fault:
+    """An error of Bedrock's, with AWS's status and sentence unless others are given.
+
+    `retry_after_ms` is sent as `x-amz-retry-after`, in milliseconds.
+    """
+    response = ServiceError(code, message, status=status).response()
+    if retry_after_ms is not None:
+        response = response.with_headers({"x-amz-retry-after": str(retry_after_ms)})
+    return Fault(code, lambda _: response, instead=True)
+
+
+def throttling(retry_after_ms: int | None = None) -> Fault:
+    """429: too many requests."""
+    return error("ThrottlingException", retry_after_ms=retry_after_ms)
+
+
+def daily_quota() -> Fault:
+    """429: the tokens of the day are used up."""
+    message = "Too many tokens per day, please wait before trying again."
+    return error("ThrottlingException", message)
+
+
+def gateway_page(status: int = 502) -> Fault:
+    """A page of HTML from a gateway that never reached Bedrock."""
+    page = b"<html><head><title>Bad Gateway</title></head><body>Bad Gateway</body></html>"
+    return Fault("gateway-page", lambda _: whole_response(status, page, "text/html"), instead=True)
+
+
+def empty_body(status: int = 503) -> Fault:
+    """A status, and nothing else."""
+    return Fault("empty-body", lambda _: whole_response(status, b"", "text/plain"), instead=True)
+
+
+def latency(seconds: float) -> Fault:
+    """The response comes late."""
+    return Fault("latency", lambda r: replace(r, delay=r.delay + seconds))
+
+
+def slow_first_byte(seconds: float) -> Fault:
+    """The headers come in time, the first byte of the body late."""
+    return Fault("slow-first-byte", lambda r: replace(r, body_delay=r.body_delay + seconds))
+
+
+def slow_frames(seconds: float) -> Fault:
+    """The frames of a stream come one by one, so many seconds apart."""
+    return Fault("slow-frames", lambda r: replace(r, chunk_delay=seconds))
+
+
+def close_before_headers() -> Fault:
+    """The connection is closed before the status line."""
+    return Fault("close-before-headers", lambda r: replace(r, cut=Cut.BEFORE_HEADERS))
+
+
+def close_in_headers() -> Fault:
+    """The connection is closed in the middle of the headers."""
+    return Fault("close-in-headers", lambda r: replace(r, cut=Cut.IN_HEADERS))
+
+
+def close_after_headers() -> Fault:
+    """The connection is closed between the headers and the body."""
+    return Fault("close-after-headers", lambda r: replace(r, cut=Cut.AFTER_HEADERS))
+
+
+def close_at_frame_boundary(frames: int = 2) -> Fault:
+    """The connection is closed after so many whole frames of a stream."""
+    return Fault(
+        "close-at-frame-boundary",
+        lambda r: replace(r, chunks=_first(r, frames), cut=Cut.AFTER_CHUNKS),
+    )
+
+
+def close_mid_frame(frames: int = 2) -> Fault:
+    """The connection is closed in the middle of the frame after so many whole ones."""
+
+    def spoil(response: LocalResponse) -> LocalResponse:
+        kept = _first(response, frames)
+        half = tuple(chunk[: len(chunk) // 2] for chunk in response.chunks[len(kept) :][:1])
+        return replace(response, chunks=kept + half, cut=Cut.AFTER_CHUNKS)
+
+    return Fault("close-mid-frame", spoil)
+
+
+def end_early(frames: int = 2) -> Fault:
+    """The stream ends, as HTTP means it, after so many whole frames: no `messageStop`."""
+    return _of_streams("end-early", lambda r: replace(r, chunks=_first(r, frames)))
+
+
+def corrupt_crc(frame: int = 1) -> Fault:
+    """One frame of a stream (from 0) carries a wrong checksum."""
+
+    def spoil(response: LocalResponse) -> LocalResponse:
+        before = _first(response, frame)
+        good, *after = response.chunks[len(before) :]
+        bad = good[:-1] + bytes([good[-1] ^ 0xFF])
+        return replace(response, chunks=(*before, bad, *after))
+
+    return _of_streams("corrupt-crc", spoil)
+
+
+def exception_in_stream(
+    code: str = "modelStreamErrorException", message: str | None = None, frames: int = 2
+) -> Fault:
+    """After so many frames of a stream comes an exception, and the end.
+
+    `code` is lower camel case, as AWS names exceptions in a stream.
+    """
+    sentence = message or MESSAGE_OF_CODE.get(code[0].upper() + code[1:], code)
+    last = exception_frame(code, sentence)
+    return _of_streams(
+        "exception-in-stream", lambda r: replace(r, chunks=(*_first(r, frames), last))
+    )
+
+
+def wrong_content_type(content_type: str = "text/html") -> Fault:
+    """The right body under a wrong `Content-Type`."""
+    return Fault("wrong-content-type", lambda r: r.with_headers({"Content-Type": content_type}))
+
+
+def oversized_headers(size: int = 200_000) -> Fault:
+    """The response carries a header of so many bytes."""
+    return Fault("oversized-headers", lambda r: r.with_headers({"x-oversized": "x" * size}))
+
+
+def _first(response: LocalResponse, frames: int) -> tuple[bytes, ...]:
+    """The first frames, at least one less than there are."""
+    return response.chunks[: min(frames, len(response.chunks) - 1)]
+
+
+def _of_streams(name: str, spoil: Spoil) -> Fault:
+    return Fault(name, lambda r: r if "Content-Length" in r.headers else spoil(r))
+
+
+BY_NAME: dict[str, Callable[[], Fault]] = {
+    "throttling": throttling,
+    "daily-quota": daily_quota,
+    "internal-error": lambda: error("InternalServerException"),
+    "unavailable": lambda: error("ServiceUnavailableException"),
+    "model-not-ready": lambda: error("ModelNotReadyException"),
+    "model-timeout": lambda: error("ModelTimeoutException"),
+    "model-error": lambda: error("ModelErrorException"),
+    "gateway-page": gateway_page,
+    "empty-body": empty_body,
+    "latency": lambda: latency(2.0),
+    "slow-first-byte": lambda: slow_first_byte(2.0),
+    "slow-frames": lambda: slow_frames(0.2),
+    "close-before-headers": close_before_headers,
+    "close-in-headers": close_in_headers,
+    "close-after-headers": close_after_headers,
+    "close-at-frame-boundary": close_at_frame_boundary,
+    "close-mid-frame": close_mid_frame,
+    "end-early": end_early,
+    "corrupt-crc": corrupt_crc,
+    "exception-in-stream": exception_in_stream,
+    "wrong-content-type": wrong_content_type,
+    "oversized-headers": oversized_headers,
+}
+"""Every fault by its name on the command line, with its defaults."""
+
+
+class FaultPlan:
+    """Which of the calls to come go wrong."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Fault] = deque()
+        self._rates: list[_Rate] = []
+
+    def queue(self, fault: Fault, times: int) -> None:
+        """Let the next calls fail, so many of them."""
+        self._queue.extend([fault] * times)
+
+    def at_rate(self, fault: Fault, rate: float) -> None:
+        """Let this share of the calls fail, evenly spread: of 0.1, each tenth."""
+        if not 0 < rate <= 1:
+            raise ValueError(f"a rate is above 0 and at most 1, not {rate}")
+        self._rates.append(_Rate(fault, rate))
+
+    def clear(self) -> None:
+        """Let nothing fail any more."""
+        self._queue.clear()
+        self._rates.clear()
+
+    def next_fault(self) -> Fault | None:
+        """Return what goes wrong with this call, or None."""
+        if self._queue:
+            return self._queue.popleft()
+        due = [rate.fault for rate in self._rates if rate.is_due()]
+        return due[0] if due else None
+
+
+@dataclass(slots=True)
+class _Rate:
+    fault: Fault
+    rate: float
+    owed: float = 0.0
+
+    def is_due(self) -> bool:
+        self.owed += self.rate
+        # Ten times 0.1 is a little less than 1.
+        if self.owed < 1 - 1e-9:
+            return False
+        self.owed -= 1
+        return True

@@ -1,0 +1,38 @@
+"""The frames of a ConverseStream response, padding included."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from bedrock_bearer.local.http import LocalResponse, json_bytes
+from bedrock_bearer.wire.eventstream import encode_message
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+PADDING = string.ascii_lowercase + string.ascii_uppercase + string.digits
+
+
+def stream_response(events: list[tuple[str, dict[str, Any]]]) -> LocalResponse:
+    """Return a response that streams events, a frame a chunk."""
+    frames = tuple(event_frame(name, payload) for name, payload in events)
+    return LocalResponse(200, {"Content-Type": CONTENT_TYPE}, frames)
+
+
+def event_frame(name: str, payload: Mapping[str, Any]) -> bytes:
+    """Return one event, with the padding `p` by which AWS hides the length of the text."""
+    padding = PADDING[: 2 + secrets.randbelow(len(PADDING) - 1)]
+    padded = dict(sorted({**payload, "p": padding}.items()))
+    return _frame({":event-type": name, ":message-type": "event"}, padded)
+
+
+def exception_frame(code: str, message: str) -> bytes:
+    """Return an exception in the midst of a stream; `code` in lower camel case."""
+    return _frame({":exception-type": code, ":message-type": "exception"}, {"message": message})
+
+
+def _frame(headers: dict[str, str], payload: Mapping[str, Any]) -> bytes:
+    kind, message_type = headers.items()
+    ordered = dict([kind, (":content-type", "application/json"), message_type])
+    return encode_message(ordered, json_bytes(payload))

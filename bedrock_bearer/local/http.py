@@ -1,0 +1,90 @@
+"""Requests and responses of the local Bedrock, before any carrier takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+Document = Mapping[str, Any]
+"""A JSON object."""
+
+
+class Cut(StrEnum):
+    """Where a connection breaks off."""
+
+    BEFORE_HEADERS = "before headers"
+    IN_HEADERS = "in headers"
+    AFTER_HEADERS = "after headers"
+    AFTER_CHUNKS = "after the chunks of the response"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRequest:
+    """One HTTP request.
+
+    Attributes:
+        method: upper case.
+        path: percent-encoded as it was sent, without the query.
+        query: without the question mark.
+        host: the `Host` header.
+        headers: names in lower case.
+        body: whole.
+    """
+
+    method: str
+    path: str
+    query: str
+    host: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResponse:
+    """One HTTP response, and what goes wrong with it.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names as AWS spells them; `content-length` is among them unless it is a stream.
+        chunks: the body; the carrier sends each as it is.
+        delay: seconds before the first byte of the response.
+        body_delay: seconds between the headers and the first byte of the body.
+        chunk_delay: seconds between two chunks.
+        cut: where the connection breaks off, or None.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: tuple[bytes, ...] = ()
+    delay: float = 0.0
+    body_delay: float = 0.0
+    chunk_delay: float = 0.0
+    cut: Cut | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.chunks)
+
+    def with_headers(self, headers: Mapping[str, str]) -> LocalResponse:
+        """Return this response with `headers` added."""
+        return replace(self, headers={**self.headers, **headers})
+
+
+def whole_response(status: int, body: bytes, content_type: str) -> LocalResponse:
+    """Return a response whose body comes in one piece."""
+    headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
+    return LocalResponse(status, headers, (body,))
+
+
+def json_response(status: int, document: Document) -> LocalResponse:
+    """Return a JSON response, written as AWS writes it: UTF-8, no spaces."""
+    return whole_response(status, json_bytes(document), "application/json")
+
+
+def json_bytes(document: Document) -> bytes:
+    """Return `document` as JSON, written as AWS writes it: UTF-8, no spaces."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

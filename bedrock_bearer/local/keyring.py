@@ -1,0 +1,156 @@
+"""The keys that the local Bedrock knows, and how it checks the one in a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bedrock_bearer.keys import TokenType
+from bedrock_bearer.local import minting
+from bedrock_bearer.local.principals import Principal
+from bedrock_bearer.local.service_errors import Layer, ServiceError, key_refused
+
+MAX_SHORT_TERM_LIFETIME = timedelta(hours=12)
+BEDROCK_SERVICE = "bedrock.amazonaws.com"
+KEYS_PER_USER = 2
+
+HEADER_MISSING = "Authorization header is missing"
+MALFORMED = "Invalid API Key format: Must start with pre-defined prefix"
+REJECTED = "Authentication failed: Please make sure your API Key is valid."
+EXPIRED = "Bearer Token has expired"
+SIGNATURE_NOT_KNOWN = "The security token included in the request is invalid."
+
+
+@dataclass(slots=True)
+class MintedKey:
+    """A key, as the service keeps it.
+
+    Attributes:
+        text: the key itself.
+        region: the only Region where it is accepted, or None for any.
+        expires_at: None for never.
+        credential_id: the id of the service-specific credential, of a long-term key.
+        alias: the public part, of a long-term key.
+    """
+
+    text: str
+    token_type: TokenType
+    principal_arn: str
+    account_id: str
+    created_at: datetime
+    expires_at: datetime | None
+    region: str | None = None
+    user_name: str = ""
+    credential_id: str = ""
+    alias: str = ""
+    status: Literal["Active", "Inactive"] = "Active"
+
+    def __repr__(self) -> str:
+        return f"MintedKey({self.token_type}, ...{self.text[-4:]}, {self.principal_arn})"
+
+
+class Keyring:
+    """Every key minted here. Not thread-safe by itself: its owner holds a lock."""
+
+    def __init__(self) -> None:
+        self._by_text: dict[str, MintedKey] = {}
+
+    def mint_short_term(
+        self, principal: Principal, *, region: str, now: datetime, expires_in: timedelta
+    ) -> MintedKey:
+        """Mint a short-term key; `expires_in` may be negative, for one that has expired."""
+        prefix = "AKIA" if principal.is_user else "ASIA"
+        lifetime = expires_in if expires_in > timedelta() else MAX_SHORT_TERM_LIFETIME
+        issued_at = min(now, now + expires_in - lifetime)
+        text = minting.short_term_key(
+            minting.identifier(prefix, principal.account_id),
+            region=region,
+            issued_at=issued_at,
+            expires_in=lifetime,
+        )
+        return self._add(
+            MintedKey(
+                text,
+                TokenType.SHORT_TERM,
+                principal.arn,
+                principal.account_id,
+                issued_at,
+                issued_at + lifetime,
+                region,
+            )
+        )
+
+    def mint_long_term(
+        self, user: Principal, *, now: datetime, expires_in: timedelta | None
+    ) -> MintedKey:
+        """Mint a long-term key, whatever number the user has already."""
+        taken = {key.alias for key in self.of_user(user)}
+        number = 0
+        while (alias := minting.alias_of(user.name, user.account_id, number)) in taken:
+            number += 1
+        return self._add(
+            MintedKey(
+                minting.long_term_key(alias),
+                TokenType.LONG_TERM,
+                user.arn,
+                user.account_id,
+                now,
+                None if expires_in is None else now + expires_in,
+                user_name=user.name,
+                credential_id=minting.identifier("ACCA", user.account_id),
+                alias=alias,
+            )
+        )
+
+    def of_user(self, user: Principal) -> list[MintedKey]:
+        """Return the long-term keys of a user, oldest first."""
+        return [
+            key
+            for key in self._by_text.values()
+            if key.credential_id and key.principal_arn == user.arn
+        ]
+
+    def get(self, text: str) -> MintedKey:
+        """Return the key with that text.
+
+        Raises:
+            LookupError: it was not minted here, or it was deleted. The text is not shown.
+        """
+        key = self._by_text.get(text)
+        if key is None:
+            raise LookupError("this key was not minted here, or it was deleted")
+        return key
+
+    def reset(self, key: MintedKey) -> None:
+        """Give a long-term key a new secret; the old text is accepted no more."""
+        del self._by_text[key.text]
+        key.text = minting.long_term_key(key.alias)
+        self._add(key)
+
+    def delete(self, key: MintedKey) -> None:
+        """Forget a key."""
+        del self._by_text[key.text]
+
+    def check(self, authorization: str | None, *, region: str, now: datetime) -> MintedKey:
+        """Return the key of an `Authorization` header, or raise AWS's refusal of it."""
+        if not authorization:
+            raise key_refused(HEADER_MISSING)
+        scheme, _, text = authorization.partition(" ")
+        if scheme.startswith("AWS4-"):
+            raise ServiceError(
+                "UnrecognizedClientException", SIGNATURE_NOT_KNOWN, layer=Layer.AUTHENTICATION
+            )
+        prefixes = (minting.SHORT_TERM_PREFIX, minting.LONG_TERM_PREFIX)
+        if scheme.lower() != "bearer" or not text.startswith(prefixes):
+            raise key_refused(MALFORMED)
+        key = self._by_text.get(text)
+        if key is None or key.status != "Active" or key.region not in (None, region):
+            raise key_refused(REJECTED)
+        if key.expires_at is not None and now >= key.expires_at:
+            raise key_refused(EXPIRED)
+        return key
+
+    def _add(self, key: MintedKey) -> MintedKey:
+        self._by_text[key.text] = key
+        return key

@@ -1,0 +1,189 @@
+"""The models that the local Bedrock offers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from bedrock_bearer.local.service_errors import invalid
+
+PROFILE_AREAS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "global")
+
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:"
+    r"(?P<kind>foundation-model|inference-profile)/(?P<id>[^/]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A foundation model.
+
+    Attributes:
+        on_demand: whether its own id can be called; if not, only an inference profile can.
+        context_tokens: how many tokens go in.
+        output_tokens: how many tokens can be asked for.
+    """
+
+    id: str
+    name: str
+    provider: str
+    on_demand: bool = True
+    context_tokens: int = 200_000
+    output_tokens: int = 64_000
+    input_modalities: tuple[str, ...] = field(default=("TEXT",))
+
+    def arn(self, partition: str, region: str) -> str:
+        """The ARN of the model in a Region."""
+        return f"arn:{partition}:bedrock:{region}::foundation-model/{self.id}"
+
+    def summary(self, partition: str, region: str) -> dict[str, Any]:
+        """The model as `ListFoundationModels` shows it."""
+        return {
+            "modelArn": self.arn(partition, region),
+            "modelId": self.id,
+            "modelName": self.name,
+            "providerName": self.provider,
+            "inputModalities": list(self.input_modalities),
+            "outputModalities": ["TEXT"],
+            "responseStreamingSupported": True,
+            "customizationsSupported": [],
+            "inferenceTypesSupported": ["ON_DEMAND" if self.on_demand else "INFERENCE_PROFILE"],
+            "modelLifecycle": {"status": "ACTIVE"},
+        }
+
+
+_SEEING = ("TEXT", "IMAGE")
+
+MODELS = (
+    LocalModel("amazon.nova-micro-v1:0", "Nova Micro", "Amazon", True, 128_000, 10_000),
+    LocalModel("amazon.nova-lite-v1:0", "Nova Lite", "Amazon", True, 300_000, 10_000, _SEEING),
+    LocalModel("amazon.nova-pro-v1:0", "Nova Pro", "Amazon", True, 300_000, 10_000, _SEEING),
+    LocalModel(
+        "amazon.nova-premier-v1:0", "Nova Premier", "Amazon", False, 1_000_000, 32_000, _SEEING
+    ),
+    LocalModel(
+        "amazon.nova-2-lite-v1:0", "Nova 2 Lite", "Amazon", False, 1_000_000, 64_000, _SEEING
+    ),
+    LocalModel(
+        "anthropic.claude-3-haiku-20240307-v1:0",
+        "Claude 3 Haiku",
+        "Anthropic",
+        True,
+        200_000,
+        4_096,
+        _SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-3-5-sonnet-20240620-v1:0",
+        "Claude 3.5 Sonnet",
+        "Anthropic",
+        True,
+        200_000,
+        8_192,
+        _SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-3-7-sonnet-20250219-v1:0",
+        "Claude 3.7 Sonnet",
+        "Anthropic",
+        False,
+        input_modalities=_SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-sonnet-4-20250514-v1:0",
+        "Claude Sonnet 4",
+        "Anthropic",
+        False,
+        input_modalities=_SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "Claude Sonnet 4.5",
+        "Anthropic",
+        False,
+        input_modalities=_SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-haiku-4-5-20251001-v1:0",
+        "Claude Haiku 4.5",
+        "Anthropic",
+        False,
+        input_modalities=_SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-sonnet-4-6",
+        "Claude Sonnet 4.6",
+        "Anthropic",
+        False,
+        input_modalities=_SEEING,
+    ),
+    LocalModel(
+        "anthropic.claude-opus-4-6-v1",
+        "Claude Opus 4.6",
+        "Anthropic",
+        False,
+        output_tokens=128_000,
+        input_modalities=_SEEING,
+    ),
+    LocalModel("deepseek.r1-v1:0", "DeepSeek-R1", "DeepSeek", False, 128_000, 32_768),
+    LocalModel(
+        "meta.llama3-1-8b-instruct-v1:0", "Llama 3.1 8B Instruct", "Meta", True, 128_000, 8_192
+    ),
+    LocalModel(
+        "mistral.mistral-7b-instruct-v0:2",
+        "Mistral 7B Instruct",
+        "Mistral AI",
+        True,
+        32_000,
+        8_192,
+    ),
+    LocalModel("openai.gpt-oss-20b-1:0", "gpt-oss-20b", "OpenAI", True, 128_000, 16_384),
+    LocalModel("openai.gpt-oss-120b-1:0", "gpt-oss-120b", "OpenAI", True, 128_000, 16_384),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CalledModel:
+    """What a request's `modelId` names, and the ARNs that its caller needs permission for."""
+
+    requested_id: str
+    model: LocalModel | None
+    resources: tuple[str, ...]
+
+    def require(self) -> LocalModel:
+        """Return the model, or refuse the id as Bedrock does."""
+        if self.model is None:
+            raise invalid("The provided model identifier is invalid.")
+        is_profile = len(self.resources) > 1
+        if not self.model.on_demand and not is_profile:
+            raise invalid(
+                f"Invocation of model ID {self.requested_id} with on-demand throughput isn\u2019t"
+                " supported. Retry your request with the ID or ARN of an inference profile that"
+                " contains this model."
+            )
+        return self.model
+
+
+class ModelCatalogue:
+    """Finds models by their ids, their ARNs and the ids of their inference profiles."""
+
+    def __init__(self, models: tuple[LocalModel, ...] = MODELS) -> None:
+        self._models = {model.id: model for model in models}
+
+    def __iter__(self) -> Any:
+        return iter(self._models.values())
+
+    def find(self, requested: str, *, partition: str, region: str, account: str) -> CalledModel:
+        """Return what `requested` names; the model is None where there is none."""
+        arn = _ARN.fullmatch(requested)
+        name = arn["id"] if arn else requested
+        area, _, model_id = name.partition(".")
+        if area in PROFILE_AREAS and not (arn and arn["kind"] == "foundation-model"):
+            model = self._models.get(model_id)
+            profile = f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{name}"
+            of_model = f"arn:{partition}:bedrock:{region}::foundation-model/{model_id}"
+            return CalledModel(requested, model, (profile, of_model))
+        of_model = f"arn:{partition}:bedrock:{region}::foundation-model/{name}"
+        return CalledModel(requested, self._models.get(name), (of_model,))

@@ -1,0 +1,315 @@
+"""What the local Bedrock replies: an echo, or what a script says."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bedrock_bearer.local import tokens
+from bedrock_bearer.local.http import Document
+
+if TYPE_CHECKING:
+    from bedrock_bearer.local.faults import Fault
+
+LATENCY_MS = 240
+GREETINGS = ("hello", "hi", "hey", "good morning", "good evening")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply of the model, in the words of the Converse API.
+
+    Attributes:
+        content: content blocks, as the wire has them.
+        stop_reason: such as `end_turn`.
+        usage: token counts by their wire names; made up from the texts if None.
+        latency_ms: milliseconds.
+        trace: `{"guardrail": ...}`, or None.
+        extra: further members of the response, such as `serviceTier`.
+        fault: what goes wrong with this reply, or None.
+    """
+
+    content: tuple[Document, ...]
+    stop_reason: str = "end_turn"
+    usage: Mapping[str, Any] | None = None
+    latency_ms: int = LATENCY_MS
+    trace: Document | None = None
+    extra: Document | None = None
+    fault: Fault | None = None
+
+    def with_fault(self, fault: Fault) -> Reply:
+        """Return this reply, spoiled by `fault` on its way."""
+        return replace(self, fault=fault)
+
+    def body(self, request: Document) -> dict[str, Any]:
+        """Return the body of the Converse response."""
+        body: dict[str, Any] = {
+            "metrics": {"latencyMs": self.latency_ms},
+            "output": {"message": {"content": list(self.content), "role": "assistant"}},
+            "stopReason": self.stop_reason,
+            "usage": self._usage(request),
+        }
+        if self.trace is not None:
+            body["trace"] = self.trace
+        return body | dict(self.extra or {})
+
+    def events(self, request: Document) -> list[tuple[str, dict[str, Any]]]:
+        """Return the events of the ConverseStream response: name and payload of each."""
+        extra = dict(self.extra or {})
+        stop: dict[str, Any] = {"stopReason": self.stop_reason}
+        if "additionalModelResponseFields" in extra:
+            stop["additionalModelResponseFields"] = extra.pop("additionalModelResponseFields")
+        metadata: dict[str, Any] = {
+            "metrics": {"latencyMs": self.latency_ms},
+            "usage": self._usage(request),
+        }
+        if self.trace is not None:
+            metadata["trace"] = self.trace
+        events: list[tuple[str, dict[str, Any]]] = [("messageStart", {"role": "assistant"})]
+        for index, block in enumerate(self.content):
+            events += _block_events(index, block)
+        return [*events, ("messageStop", stop), ("metadata", metadata | extra)]
+
+    def _usage(self, request: Document) -> dict[str, Any]:
+        if self.usage is not None:
+            return dict(self.usage)
+        given, made = tokens.count_request(request), tokens.count_content(self.content)
+        return {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
+
+
+Step = "Reply | Fault | Callable[[Document], Reply]"
+
+
+def text_reply(text: str, **details: Any) -> Reply:
+    """Return a reply of one text block. `details` are further attributes of `Reply`."""
+    return Reply(({"text": text},), **details)
+
+
+def tool_use_reply(
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    tool_use_id: str | None = None,
+    text: str | None = None,
+    **details: Any,
+) -> Reply:
+    """Return a reply that asks for a tool, perhaps after some text."""
+    use = tool_use_block(name, arguments, tool_use_id)
+    blocks = ({"text": text}, use) if text else (use,)
+    return Reply(blocks, **{"stop_reason": "tool_use", **details})
+
+
+def tool_use_block(
+    name: str, arguments: Mapping[str, Any], tool_use_id: str | None = None
+) -> dict[str, Any]:
+    """Return a `toolUse` block; an id is made up if none is given."""
+    identity = tool_use_id or "tooluse_" + secrets.token_urlsafe(16)
+    return {"toolUse": {"input": dict(arguments), "name": name, "toolUseId": identity}}
+
+
+def reasoning_reply(
+    reasoning: str, text: str, *, signature: str = "c2lnbmF0dXJl", **details: Any
+) -> Reply:
+    """Return a reply that reasons before it answers."""
+    return Reply((reasoning_block(reasoning, signature), {"text": text}), **details)
+
+
+def reasoning_block(reasoning: str, signature: str = "c2lnbmF0dXJl") -> dict[str, Any]:
+    """Return a `reasoningContent` block."""
+    return {"reasoningContent": {"reasoningText": {"signature": signature, "text": reasoning}}}
+
+
+def cited_reply(text: str, citations: Sequence[Document], **details: Any) -> Reply:
+    """Return a reply whose text is backed by `citations`, each as the wire has it."""
+    block = {"citationsContent": {"citations": list(citations), "content": [{"text": text}]}}
+    return Reply((block,), **details)
+
+
+def structured_reply(value: Any, **details: Any) -> Reply:
+    """Return a reply whose text is `value` as JSON, as structured output comes."""
+    return text_reply(json.dumps(value, ensure_ascii=False, separators=(",", ":")), **details)
+
+
+def guardrail_reply(text: str, trace: Document | None = None, **details: Any) -> Reply:
+    """Return the reply of a guardrail that intervened."""
+    return text_reply(text, **{"stop_reason": "guardrail_intervened", "trace": trace, **details})
+
+
+class Script:
+    """What is to be replied: first the queue, turn by turn; then the replies to a prompt."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Any] = deque()
+        self._by_prompt: dict[str, Any] = {}
+
+    def append(self, *steps: Any) -> None:
+        """Queue steps, one for each call to come."""
+        self._queue.extend(steps)
+
+    def answer(self, prompt: str, step: Any) -> None:
+        """Answer this very prompt with `step`, every time it is asked."""
+        self._by_prompt[prompt.strip()] = step
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def next_step(self, request: Document) -> Any:
+        """Return the step for a request; None where the script has nothing to say."""
+        if self._queue:
+            return self._queue.popleft()
+        return self._by_prompt.get(last_text(request).strip())
+
+
+def last_text(request: Document) -> str:
+    """Return the text of the last message, without the guarded parts around it."""
+    messages = request.get("messages") or [{}]
+    texts = [_text_of(block) for block in messages[-1].get("content") or []]
+    return "\n".join(text for text in texts if text)
+
+
+def echo(request: Document) -> Reply:
+    """Return a short, plausible reply to a request that no script answers."""
+    forced = _forced_tool(request)
+    if forced is not None:
+        spec = forced["toolSpec"]
+        arguments = example_of(spec.get("inputSchema", {}).get("json", {}))
+        return tool_use_reply(spec["name"], arguments if isinstance(arguments, dict) else {})
+    schema = _output_schema(request)
+    text = json.dumps(example_of(schema)) if schema is not None else _echo_text(request)
+    return _within_limits(text, request.get("inferenceConfig") or {})
+
+
+def example_of(schema: Any) -> Any:
+    """Return the smallest value that a simple JSON schema describes."""
+    if not isinstance(schema, Mapping):
+        return {}
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type", "object")
+    if isinstance(kind, list):
+        kind = kind[0]
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {name: example_of(properties.get(name, {})) for name in schema.get("required", ())}
+    if kind == "array":
+        return [example_of(schema.get("items", {}))] * int(schema.get("minItems", 0))
+    return {"string": "text", "integer": 1, "number": 1.0, "boolean": True}.get(kind)
+
+
+def _echo_text(request: Document) -> str:
+    for block in (request.get("messages") or [{}])[-1].get("content") or []:
+        if "toolResult" in block:
+            return "The tool answered: " + _tool_result_text(block["toolResult"])
+    prompt = last_text(request).strip()
+    if prompt.lower().rstrip("!.,? ") in GREETINGS:
+        return "Hello! How can I help you today?"
+    return f"You said: {prompt}" if prompt else "I see what you sent."
+
+
+def _within_limits(text: str, config: Mapping[str, Any]) -> Reply:
+    for stop in config.get("stopSequences") or ():
+        if stop in text:
+            return text_reply(text.partition(stop)[0] + stop, stop_reason="stop_sequence")
+    limit = config.get("maxTokens")
+    if not limit or tokens.count_text(text) <= limit:
+        return text_reply(text)
+    return text_reply(text[: limit * tokens.CHARACTERS_PER_TOKEN], stop_reason="max_tokens")
+
+
+def _forced_tool(request: Document) -> dict[str, Any] | None:
+    config = request.get("toolConfig") or {}
+    choice = config.get("toolChoice") or {}
+    tools: list[dict[str, Any]] = [tool for tool in config.get("tools") or [] if "toolSpec" in tool]
+    if "any" in choice and tools:
+        return tools[0]
+    wanted = (choice.get("tool") or {}).get("name")
+    return next((tool for tool in tools if tool["toolSpec"]["name"] == wanted), None)
+
+
+def _output_schema(request: Document) -> Any:
+    text_format = (request.get("outputConfig") or {}).get("textFormat") or {}
+    structure = (text_format.get("structure") or {}).get("jsonSchema") or {}
+    schema = structure.get("schema")
+    return json.loads(schema) if isinstance(schema, str) else schema
+
+
+def _text_of(block: Mapping[str, Any]) -> str:
+    if "guardContent" in block:
+        return str((block["guardContent"].get("text") or {}).get("text", ""))
+    return str(block.get("text", ""))
+
+
+def _tool_result_text(result: Mapping[str, Any]) -> str:
+    parts = [part.get("text") or json.dumps(part.get("json")) for part in result.get("content", [])]
+    return " ".join(parts)
+
+
+def _block_events(index: int, block: Document) -> list[tuple[str, dict[str, Any]]]:
+    kind, value = next(iter(block.items()))
+    start, deltas = _SPLITTERS.get(kind, _split_unknown)(value)
+    events: list[tuple[str, dict[str, Any]]] = []
+    if start is not None:
+        events.append(("contentBlockStart", {"contentBlockIndex": index, "start": {kind: start}}))
+    for delta in deltas:
+        events.append(("contentBlockDelta", {"contentBlockIndex": index, "delta": delta}))
+    return [*events, ("contentBlockStop", {"contentBlockIndex": index})]
+
+
+_Split = tuple[dict[str, Any] | None, list[dict[str, Any]]]
+
+
+def _split_text(text: str) -> _Split:
+    return None, [{"text": piece} for piece in tokens.pieces(text)]
+
+
+def _split_tool_use(use: Mapping[str, Any]) -> _Split:
+    start = {name: value for name, value in use.items() if name != "input"}
+    text = json.dumps(use.get("input", {}), ensure_ascii=False, separators=(",", ":"))
+    half = len(text) // 2
+    return start, [{"toolUse": {"input": part}} for part in (text[:half], text[half:]) if part]
+
+
+def _split_tool_result(result: Mapping[str, Any]) -> _Split:
+    start = {name: value for name, value in result.items() if name != "content"}
+    return start, [{"toolResult": list(result.get("content", []))}]
+
+
+def _split_reasoning(reasoning: Mapping[str, Any]) -> _Split:
+    if "redactedContent" in reasoning:
+        return None, [{"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}]
+    text = reasoning["reasoningText"]
+    deltas = [{"reasoningContent": {"text": piece}} for piece in tokens.pieces(text["text"])]
+    if "signature" in text:
+        deltas.append({"reasoningContent": {"signature": text["signature"]}})
+    return None, deltas
+
+
+def _split_citations(cited: Mapping[str, Any]) -> _Split:
+    texts = [
+        {"text": piece} for c in cited.get("content", []) for piece in tokens.pieces(c["text"])
+    ]
+    return None, [*texts, *({"citation": citation} for citation in cited.get("citations", []))]
+
+
+def _split_image(image: Mapping[str, Any]) -> _Split:
+    return {"format": image["format"]}, [{"image": {"source": image["source"]}}]
+
+
+def _split_unknown(value: Any) -> _Split:
+    raise ValueError("this content block has no form in a stream; script it for Converse only")
+
+
+_SPLITTERS: dict[str, Callable[[Any], _Split]] = {
+    "text": _split_text,
+    "toolUse": _split_tool_use,
+    "toolResult": _split_tool_result,
+    "reasoningContent": _split_reasoning,
+    "citationsContent": _split_citations,
+    "image": _split_image,
+}

@@ -1,0 +1,86 @@
+"""What AWS answers instead of a reply: its errors, with the layer that raises each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bedrock_bearer.local.http import LocalResponse, json_response
+
+STATUS_OF_CODE = {
+    "AccessDeniedException": 403,
+    "ConflictException": 400,
+    "ExpiredTokenException": 403,
+    "InternalServerException": 500,
+    "ModelErrorException": 424,
+    "ModelNotReadyException": 429,
+    "ModelStreamErrorException": 424,
+    "ModelTimeoutException": 408,
+    "ResourceNotFoundException": 404,
+    "ServiceQuotaExceededException": 400,
+    "ServiceUnavailableException": 503,
+    "ThrottlingException": 429,
+    "UnrecognizedClientException": 403,
+    "ValidationException": 400,
+}
+
+MESSAGE_OF_CODE = {
+    "AccessDeniedException": "You don't have access to the model with the specified model ID.",
+    "ConflictException": "Error occurred because of a conflict while performing an operation.",
+    "InternalServerException": "The system encountered an unexpected error during processing."
+    " Try your request again.",
+    "ModelErrorException": "The system encountered an unexpected error during processing."
+    " Try your request again.",
+    "ModelNotReadyException": "Model is not ready for inference.",
+    "ModelStreamErrorException": "The system encountered an unexpected error during processing."
+    " Try your request again.",
+    "ModelTimeoutException": "Model has timed out in processing the request."
+    " Try your request again.",
+    "ResourceNotFoundException": "This model version has reached the end of its life."
+    " Please refer to the AWS documentation for more details.",
+    "ServiceQuotaExceededException": "Too many tokens per day, please wait before trying again.",
+    "ServiceUnavailableException": "Bedrock is unable to process your request.",
+    "ThrottlingException": "Too many requests, please wait before trying again.",
+    "ValidationException": "The provided request is not valid",
+}
+
+
+class Layer(StrEnum):
+    """Who answers: the layer that checks the key, or Bedrock behind it."""
+
+    AUTHENTICATION = "http://internal.amazon.com/coral/com.amazon.coral.service/"
+    BEDROCK = "http://internal.amazon.com/coral/com.amazon.bedrock/"
+
+
+class ServiceError(Exception):
+    """An error that AWS answers with. Raised inside, answered as an HTTP response."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        status: int | None = None,
+        layer: Layer = Layer.BEDROCK,
+    ) -> None:
+        self.code = code
+        self.message = MESSAGE_OF_CODE.get(code, code) if message is None else message
+        self.status = STATUS_OF_CODE.get(code, 400) if status is None else status
+        self.layer = layer
+        super().__init__(f"{code}: {self.message}")
+
+    def response(self) -> LocalResponse:
+        """Return the error as AWS sends it."""
+        # The layer that checks keys writes its own sentences with a capital letter.
+        capital = self.layer is Layer.AUTHENTICATION and self.code == "AccessDeniedException"
+        response = json_response(self.status, {"Message" if capital else "message": self.message})
+        return response.with_headers({"x-amzn-ErrorType": f"{self.code}:{self.layer.value}"})
+
+
+def key_refused(message: str) -> ServiceError:
+    """Return the refusal of the layer that checks keys."""
+    return ServiceError("AccessDeniedException", message, layer=Layer.AUTHENTICATION)
+
+
+def invalid(message: str) -> ServiceError:
+    """Return Bedrock's refusal of a request that is not valid."""
+    return ServiceError("ValidationException", message)

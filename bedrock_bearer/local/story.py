@@ -1,0 +1,176 @@
+"""The story of two keys and one policy, told on a local Bedrock."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from bedrock_bearer.keys import TokenType
+from bedrock_bearer.local.bedrock import LocalBedrock
+from bedrock_bearer.local.embedded import local_client
+from bedrock_bearer.local.http import Document, LocalRequest
+from bedrock_bearer.local.replies import text_reply
+
+if TYPE_CHECKING:
+    from bedrock_bearer.client import BedrockClient
+
+MODEL = "amazon.nova-micro-v1:0"
+WIDTH = 88
+LONG_TERM_USER = "BedrockAPIKey-abcd"
+DEVELOPER = "dev"
+
+DENY_SHORT_TERM: Document = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Deny",
+        "Action": "bedrock:CallWithBearerToken",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"bedrock:bearerTokenType": "SHORT_TERM"}},
+    },
+}
+
+DENY_LONG_LIVED: Document = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Deny",
+        "Action": "iam:CreateServiceSpecificCredential",
+        "Resource": "*",
+        "Condition": {"NumericGreaterThan": {"iam:ServiceSpecificCredentialAgeDays": "7"}},
+    },
+}
+
+ALLOW_IAM: Document = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
+}
+
+
+def tell() -> Iterator[str]:
+    """Tell the story, a line at a time."""
+    bedrock = LocalBedrock()
+    short_term = bedrock.mint_key(TokenType.SHORT_TERM, user_name=DEVELOPER)
+    long_term = bedrock.mint_key(TokenType.LONG_TERM, user_name=LONG_TERM_USER)
+    bedrock.answer(
+        "Hello",
+        text_reply(
+            "Hello! It's nice to meet you. How are you doing today? What can I help you with?",
+            usage={"inputTokens": 8, "outputTokens": 21, "totalTokens": 29},
+            latency_ms=551,
+        ),
+    )
+    yield "A Bedrock on this machine. It is no AWS: keys, replies and token counts are made up."
+    yield ""
+    yield from _two_keys(bedrock, short_term, long_term)
+    yield from _the_policy(bedrock, short_term)
+    yield from _the_fallback(bedrock, short_term, long_term)
+    yield from _five_days_and_thirty(bedrock)
+
+
+def _two_keys(bedrock: LocalBedrock, short_term: str, long_term: str) -> Iterator[str]:
+    yield _heading("1. Two keys, and both may call")
+    for text in (short_term, long_term):
+        with local_client(bedrock, api_key=text) as client:
+            yield from _call(client)
+
+
+def _the_policy(bedrock: LocalBedrock, short_term: str) -> Iterator[str]:
+    from bedrock_bearer.errors import ShortTermKeyDeniedError
+
+    yield _heading("2. A policy denies short-term keys")
+    yield from _shown(DENY_SHORT_TERM)
+    bedrock.attach_policy(DEVELOPER, DENY_SHORT_TERM)
+    with local_client(bedrock, api_key=short_term) as client:
+        try:
+            client.converse(MODEL, "Hello")
+        except ShortTermKeyDeniedError as error:
+            yield f"  {error.status_code} {error.code}"
+            if error.denial is not None:
+                yield from _wrapped(error.denial.text, "  ")
+            yield ""
+            yield f"  {type(error).__name__} explains:"
+            if error.governing_policy is not None:
+                for line in error.governing_policy.explain().splitlines():
+                    yield from _wrapped(line, "  | ")
+    yield ""
+
+
+def _the_fallback(bedrock: LocalBedrock, short_term: str, long_term: str) -> Iterator[str]:
+    from bedrock_bearer import FallbackKeys
+
+    yield _heading("3. The other key steps in")
+    keys = FallbackKeys(short_term, long_term)
+    with local_client(bedrock, api_key=keys) as client:
+        yield from _call(client)
+
+
+def _five_days_and_thirty(bedrock: LocalBedrock) -> Iterator[str]:
+    yield _heading("4. A policy limits how long a key may live")
+    yield from _shown(DENY_LONG_LIVED)
+    bedrock.attach_policy(DEVELOPER, ALLOW_IAM)
+    bedrock.attach_policy(DEVELOPER, DENY_LONG_LIVED)
+    access_key_id, _ = bedrock.create_access_key(DEVELOPER)
+    for days in (5, 30):
+        status, answer = _create_key(bedrock, access_key_id, days)
+        yield f"  A key for {days} days: {status}"
+        yield from _wrapped(answer, "    ")
+    yield ""
+    yield "Try it yourself: bedrock-bearer smoke --local, bedrock-bearer local serve"
+
+
+def _call(client: BedrockClient) -> Iterator[str]:
+    reply = client.converse(MODEL, "Hello")
+    usage = reply.usage
+    if reply.key is not None:
+        yield f"  {reply.key.token_type} key ...{reply.key.last_four}: Hello"
+    yield from _wrapped(reply.text, "    ")
+    yield (
+        f"    {usage.input_tokens} tokens in, {usage.output_tokens} out,"
+        f" {usage.total_tokens} in all; {reply.metrics.latency_ms} ms"
+    )
+    yield ""
+
+
+def _create_key(bedrock: LocalBedrock, access_key_id: str, days: int) -> tuple[int, str]:
+    """Ask IAM for a key as any client of it does; return the status and the gist."""
+    body = urlencode(
+        {
+            "Action": "CreateServiceSpecificCredential",
+            "Version": "2010-05-08",
+            "UserName": LONG_TERM_USER,
+            "ServiceName": "bedrock.amazonaws.com",
+            "CredentialAgeDays": days,
+        }
+    )
+    signed = {"authorization": f"AWS4-HMAC-SHA256 Credential={access_key_id}/"}
+    response = bedrock.handle(
+        LocalRequest("POST", "/", "", "iam.amazonaws.com", signed, body.encode())
+    )
+    wanted = "ExpirationDate" if response.status == 200 else "Message"
+    found = re.search(f"<{wanted}>(.*?)</{wanted}>", response.body.decode())
+    gist = found[1] if found else ""
+    return response.status, f"expires {gist}" if response.status == 200 else gist
+
+
+def _heading(text: str) -> str:
+    return f"{text}\n{'-' * len(text)}"
+
+
+def _shown(document: Document) -> Iterator[str]:
+    for line in json.dumps(document["Statement"], indent=2).splitlines():
+        yield f"  {line}"
+    yield ""
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

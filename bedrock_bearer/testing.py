@@ -1,0 +1,316 @@
+"""For the tests of code that calls Bedrock: a double, replies, errors and event streams.
+
+    from bedrock_bearer.testing import FakeBedrock, error_reply, text_reply
+
+    def test_it_tries_again() -> None:
+        bedrock = FakeBedrock(error_reply("ThrottlingException"), text_reply("Hi there!"))
+        reply = bedrock.client().converse("amazon.nova-micro-v1:0", "Hello")
+        assert reply.text == "Hi there!"
+        assert bedrock.waits == [...]      # nothing was really waited for
+        bedrock.assert_all_used()
+
+Nothing is patched. In pytest, the fixture `fake_bedrock` gives a `FakeBedrock` and asserts at the
+end that every reply was used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from bedrock_bearer.keys import TokenType
+from bedrock_bearer.local import faults, framing, tokens
+from bedrock_bearer.local.bedrock import LocalBedrock
+from bedrock_bearer.local.faults import Fault
+from bedrock_bearer.local.http import LocalRequest, LocalResponse, json_response
+from bedrock_bearer.local.keyring import EXPIRED, HEADER_MISSING, MALFORMED, REJECTED
+from bedrock_bearer.local.operations import find_operation
+from bedrock_bearer.local.replies import (
+    Reply,
+    cited_reply,
+    guardrail_reply,
+    last_text,
+    reasoning_reply,
+    structured_reply,
+    text_reply,
+    tool_use_reply,
+)
+from bedrock_bearer.local.service_errors import key_refused
+from bedrock_bearer.wire.clock import Clock
+from bedrock_bearer.wire.eventstream import encode_message
+
+if TYPE_CHECKING:
+    import httpx
+
+    from bedrock_bearer.client import AsyncBedrockClient, BedrockClient
+    from bedrock_bearer.wire.retry import RetryPolicy
+
+__all__ = [
+    "FakeBedrock",
+    "FakeClock",
+    "Fault",
+    "RecordedRequest",
+    "Reply",
+    "cited_reply",
+    "denial_reply",
+    "encode_message",
+    "error_reply",
+    "event_stream",
+    "faults",
+    "guardrail_reply",
+    "interrupted",
+    "reasoning_reply",
+    "refused_key_reply",
+    "structured_reply",
+    "synthetic_key",
+    "text_reply",
+    "tool_use_reply",
+]
+
+Step = Reply | Fault | str | Callable[[Mapping[str, Any]], Reply]
+"""What a call is answered with: a reply, a fault, a text, or a function of the request."""
+
+KeyProblem = Literal["missing", "malformed", "rejected", "expired"]
+
+_SENTENCE_OF_PROBLEM: dict[str, str] = {
+    "missing": HEADER_MISSING,
+    "malformed": MALFORMED,
+    "rejected": REJECTED,
+    "expired": EXPIRED,
+}
+
+DEFAULT_PRINCIPAL = "arn:aws:sts::123456789012:assumed-role/dev/dev"
+
+
+def synthetic_key(token_type: TokenType | str = TokenType.SHORT_TERM, **details: Any) -> str:
+    """Return a key in AWS's exact form that opens nothing anywhere.
+
+    `details` are those of `LocalBedrock.mint_key`, such as `region` and `expires_in`.
+    """
+    return LocalBedrock().mint_key(token_type, **details)
+
+
+def error_reply(
+    code: str,
+    message: str | None = None,
+    *,
+    status: int | None = None,
+    retry_after_ms: int | None = None,
+) -> Fault:
+    """Return an error of Bedrock's such as `ThrottlingException`, with AWS's status and words."""
+    return faults.error(code, message, status=status, retry_after_ms=retry_after_ms)
+
+
+def refused_key_reply(problem: KeyProblem) -> Fault:
+    """Return the refusal of a key that is missing, malformed, rejected or expired."""
+    response = key_refused(_SENTENCE_OF_PROBLEM[problem]).response()
+    return Fault(f"key-{problem}", lambda _: response, instead=True)
+
+
+def denial_reply(
+    *,
+    action: str = "bedrock:CallWithBearerToken",
+    effect: Literal["explicit", "implicit"] = "explicit",
+    policy_type: str = "identity-based policy",
+    principal_arn: str = DEFAULT_PRINCIPAL,
+    resource: str | None = "*",
+    policy_arn: str | None = None,
+) -> Fault:
+    """Return the refusal of a policy in AWS's own sentence.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    on_resource = f" on resource: {resource}" if resource else ""
+    article = "an" if policy_type[:1] in "aeiou" else "a"
+    explicit = f"with an explicit deny in {article} {policy_type}"
+    explicit += f": {policy_arn}" if policy_arn else ""
+    implicit = f"because no {policy_type} allows the {action} action"
+    sentence = (
+        f"User: {principal_arn} is not authorized to perform: {action}{on_resource}"
+        f" {explicit if effect == 'explicit' else implicit}"
+    )
+    if not action.endswith(":CallWithBearerToken"):
+        return faults.error("AccessDeniedException", sentence)
+    response = key_refused(sentence).response()
+    return Fault("denial", lambda _: response, instead=True)
+
+
+def interrupted(reply: Reply | str, frames: int = 2) -> Reply:
+    """Return a reply whose stream breaks off after so many events."""
+    whole = text_reply(reply) if isinstance(reply, str) else reply
+    return whole.with_fault(faults.close_at_frame_boundary(frames))
+
+
+def event_stream(events: list[tuple[str, dict[str, Any]]]) -> bytes:
+    """Return the bytes of a ConverseStream response: the name and payload of each event."""
+    return framing.stream_response(events).body
+
+
+class FakeClock:
+    """A clock that moves only when somebody waits, and notes how long.
+
+    Attributes:
+        waits: the seconds of every wait, in order.
+        clock: for `RetryPolicy(clock=...)`.
+    """
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._now = 0.0
+        self.clock = Clock(self.monotonic, self.wait, self._wait_async)
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        return self._now
+
+    def wait(self, seconds: float) -> None:
+        """Note a wait, and let its time pass at once."""
+        self.waits.append(seconds)
+        self.move(seconds)
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += seconds
+
+    async def _wait_async(self, seconds: float) -> None:
+        self.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A request that a `FakeBedrock` got.
+
+    Attributes:
+        operation: such as `ConverseStream`.
+        model_id: the model or guardrail that the path names; else empty.
+        body: the JSON of the request.
+        headers: names in lower case, without `authorization`.
+        query: the query string.
+    """
+
+    operation: str
+    model_id: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    query: str
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last message."""
+        return last_text(self.body)
+
+
+class FakeBedrock:
+    """A test double of Bedrock: answers what it was told to, and notes what it was asked.
+
+    It takes any key and any model. Converse and ConverseStream use up a step each; CountTokens
+    and the probe are answered by themselves. A call without a step raises an AssertionError.
+
+    Attributes:
+        requests: every request, in order.
+        clock: the clock of its clients; retries wait on it, so no time passes.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        self.requests: list[RecordedRequest] = []
+        self.clock = FakeClock()
+        self._steps: deque[Step] = deque(steps)
+
+    def reply(self, *steps: Step) -> None:
+        """Add steps."""
+        self._steps.extend(steps)
+
+    @property
+    def waits(self) -> list[float]:
+        """The seconds that its clients' retries would have waited."""
+        return self.clock.waits
+
+    def assert_all_used(self) -> None:
+        """Assert that every step was used."""
+        if self._steps:
+            raise AssertionError(
+                f"{len(self._steps)} of the replies of this FakeBedrock were never asked for"
+            )
+
+    def client(self, **options: Any) -> BedrockClient:
+        """Return a client of this double; `options` are those of `BedrockClient`."""
+        from bedrock_bearer.client import BedrockClient
+
+        return BedrockClient(http_client=self.http_client(), **self._options(options))
+
+    def async_client(self, **options: Any) -> AsyncBedrockClient:
+        """Return an async client of this double."""
+        from bedrock_bearer.client import AsyncBedrockClient
+
+        return AsyncBedrockClient(http_client=self.async_http_client(), **self._options(options))
+
+    def http_client(self) -> httpx.Client:
+        """Return an httpx client whose every request comes here."""
+        from bedrock_bearer.local.transport import local_http_client
+
+        return local_http_client(self, on_delay=self.clock.move)
+
+    def async_http_client(self) -> httpx.AsyncClient:
+        """Return an async httpx client whose every request comes here."""
+        from bedrock_bearer.local.transport import local_async_http_client
+
+        return local_async_http_client(self, on_delay=self.clock.move)
+
+    def retry_policy(self, **options: Any) -> RetryPolicy:
+        """Return a `RetryPolicy` that waits on this double's clock: not at all."""
+        from bedrock_bearer.wire.retry import RetryPolicy
+
+        return RetryPolicy(**{"clock": self.clock.clock, "jitter": lambda: 1.0, **options})
+
+    def handle(self, request: LocalRequest) -> LocalResponse:
+        """Answer one request."""
+        recorded = _recorded(request)
+        self.requests.append(recorded)
+        number = str(len(self.requests))
+        response = self._answer(recorded)
+        return response.with_headers({"x-amzn-RequestId": f"fake-request-{number}"})
+
+    def _answer(self, request: RecordedRequest) -> LocalResponse:
+        if request.operation == "ListAsyncInvokes":
+            return json_response(200, {"asyncInvokeSummaries": []})
+        if request.operation == "CountTokens":
+            converse = request.body.get("input", {}).get("converse", {})
+            return json_response(200, {"inputTokens": tokens.count_request(converse)})
+        return self._answer_with_step(request)
+
+    def _answer_with_step(self, request: RecordedRequest) -> LocalResponse:
+        if not self._steps:
+            raise AssertionError(
+                f"this FakeBedrock has no reply left for {request.operation}"
+                f" of {request.prompt[:80]!r}"
+            )
+        step = self._steps.popleft()
+        if isinstance(step, Fault):
+            return step.spoil(_rendered(text_reply("Hello!"), request))
+        if isinstance(step, str):
+            step = text_reply(step)
+        reply = step if isinstance(step, Reply) else step(request.body)
+        response = _rendered(reply, request)
+        return response if reply.fault is None else reply.fault.spoil(response)
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        retry = options.pop("retry", None)
+        policy = self.retry_policy() if retry is None else replace(retry, clock=self.clock.clock)
+        key = {} if "api_key" in options else {"api_key": synthetic_key(TokenType.LONG_TERM)}
+        return {"region": "us-east-1", "retry": policy, **key, **options}
+
+
+def _recorded(request: LocalRequest) -> RecordedRequest:
+    operation, target, _ = find_operation(request) or ("", "", "")
+    headers = {name: text for name, text in request.headers.items() if name != "authorization"}
+    body = json.loads(request.body) if request.body else {}
+    return RecordedRequest(operation, target, body, headers, request.query)
+
+
+def _rendered(reply: Reply, request: RecordedRequest) -> LocalResponse:
+    if request.operation == "ConverseStream":
+        return framing.stream_response(reply.events(request.body))
+    return json_response(200, reply.body(request.body))

@@ -1,0 +1,156 @@
+"""The local Bedrock decides every call by policies, and refuses in AWS's sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from helpers_local import Caller, deny_token_type, statement
+
+from bedrock_bearer.access import Denial
+from bedrock_bearer.local import LocalBedrock
+
+USE = "bedrock:CallWithBearerToken"
+BEDROCK_LAYER = "AccessDeniedException:http://internal.amazon.com/coral/com.amazon.bedrock/"
+
+
+def denial_of(response: Any) -> Denial:
+    assert response.status_code == 403
+    body = response.json()
+    denial = Denial.parse(body.get("Message") or body["message"])
+    assert denial is not None
+    return denial
+
+
+def test_a_denied_short_term_key_is_refused_in_the_recorded_words() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key()
+    bedrock.attach_policy("dev", deny_token_type("SHORT_TERM"))
+
+    response = Caller(bedrock, key).converse()
+
+    assert response.status_code == 403
+    assert response.json() == {
+        "Message": "User: arn:aws:sts::123456789012:assumed-role/dev/dev is not authorized to"
+        " perform: bedrock:CallWithBearerToken on resource: * with an explicit deny in an"
+        " identity-based policy"
+    }
+
+
+def test_a_deny_of_short_term_keys_lets_long_term_keys_pass() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key("LONG_TERM")
+    bedrock.attach_policy(None, deny_token_type("SHORT_TERM"))
+
+    assert Caller(bedrock, key).converse().status_code == 200
+
+
+def test_a_policy_for_everybody_holds_for_principals_to_come() -> None:
+    bedrock = LocalBedrock()
+    bedrock.attach_policy(None, deny_token_type("LONG_TERM"))
+
+    denial = denial_of(Caller(bedrock, bedrock.mint_key("LONG_TERM")).converse())
+
+    assert (denial.action, denial.effect) == (USE, "explicit")
+
+
+def test_a_principal_without_policies_is_refused_implicitly() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key(policies=[])
+
+    denial = denial_of(Caller(bedrock, key).converse())
+
+    assert (denial.action, denial.effect) == (USE, "implicit")
+    assert denial.policy_type == "identity-based policy"
+
+
+def test_a_permissions_boundary_that_does_not_allow_is_named() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key()
+    bedrock.set_permissions_boundary("dev", statement("Allow", "s3:*"))
+
+    denial = denial_of(Caller(bedrock, key).converse())
+
+    assert (denial.effect, denial.policy_type) == ("implicit", "permissions boundary")
+
+
+def test_a_session_policy_that_does_not_allow_is_named() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key()
+    bedrock.attach_session_policy("dev", statement("Allow", "bedrock:InvokeModel"))
+
+    denial = denial_of(Caller(bedrock, key).converse())
+
+    assert (denial.effect, denial.policy_type) == ("implicit", "session policy")
+
+
+def test_a_service_control_policy_that_denies_is_named() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key("LONG_TERM")
+    bedrock.attach_service_control_policy(deny_token_type("LONG_TERM"))
+
+    denial = denial_of(Caller(bedrock, key).converse())
+
+    assert (denial.effect, denial.policy_type) == ("explicit", "service control policy")
+
+
+def test_a_service_control_policy_holds_for_its_own_account() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key("LONG_TERM")
+    bedrock.attach_service_control_policy(deny_token_type("LONG_TERM"), account_id="210987654321")
+
+    assert Caller(bedrock, key).converse().status_code == 200
+
+
+def test_a_denied_operation_is_refused_by_bedrock_itself() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key(policies=[statement("Allow", USE)])
+
+    response = Caller(bedrock, key).converse()
+
+    denial = denial_of(response)
+    assert response.headers["x-amzn-ErrorType"] == BEDROCK_LAYER
+    assert "message" in response.json()
+    assert denial.action == "bedrock:InvokeModel"
+    assert denial.resource == ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-micro-v1:0")
+
+
+def test_a_profile_needs_permission_for_the_model_behind_it() -> None:
+    profile = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-micro-v1:0"
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key(
+        policies=[statement("Allow", USE), statement("Allow", "bedrock:*", Resource=profile)]
+    )
+
+    denial = denial_of(Caller(bedrock, key).converse(model="us.amazon.nova-micro-v1:0"))
+
+    assert denial.resource == ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-micro-v1:0")
+
+
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        ("/async-invoke?maxResults=1", "bedrock:ListAsyncInvokes"),
+        ("/foundation-models", "bedrock:ListFoundationModels"),
+        ("/inference-profiles", "bedrock:ListInferenceProfiles"),
+    ],
+)
+def test_each_operation_has_its_own_action(path: str, action: str) -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key(policies=[statement("Allow", USE)])
+
+    assert denial_of(Caller(bedrock, key).get(path)).action == action
+
+
+def test_a_stream_needs_its_own_action() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key(policies=[statement("Allow", [USE, "bedrock:InvokeModel"])])
+    caller = Caller(bedrock, key)
+
+    assert caller.converse().status_code == 200
+    assert denial_of(caller.stream()).action == "bedrock:InvokeModelWithResponseStream"
+
+
+def test_a_principal_that_is_not_known_is_named() -> None:
+    with pytest.raises(LookupError, match="no principal 'nobody'"):
+        LocalBedrock().attach_policy("nobody", deny_token_type("LONG_TERM"))
