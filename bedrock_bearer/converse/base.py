@@ -10,6 +10,7 @@ import binascii
 import math
 from base64 import b64decode, b64encode
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Strict, StrictBool
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound="WireModel")
 
 
 def camel_case(name: str) -> str:
@@ -45,9 +47,50 @@ class WireModel(BaseModel):
         protected_namespaces=(),
     )
 
+    if not TYPE_CHECKING:
+        # Every way in builds the class first, under the lock of `build`.
+        def __init__(self, /, **data):
+            build(type(self))
+            super().__init__(**data)
+
+        # Else pydantic takes it for an initialiser of ours and calls it for every dict it reads.
+        __init__.__pydantic_base_init__ = True
+
+        @classmethod
+        def model_validate(cls, obj, **options):
+            build(cls)
+            return super().model_validate(obj, **options)
+
+        @classmethod
+        def model_validate_json(cls, json_data, **options):
+            build(cls)
+            return super().model_validate_json(json_data, **options)
+
     def to_wire(self) -> dict[str, Any]:
         """The structure as JSON-able data under AWS's names: nothing added, nothing lost."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def build(model: type[BaseModel]) -> None:
+    """Build a model whose turn has come, in one thread alone.
+
+    Before pydantic 2.14 another thread that meets the model meanwhile reads it as its parent.
+    """
+    if model.__pydantic_complete__:
+        return
+    with _build_lock:
+        model.model_rebuild()
+
+
+_build_lock = RLock()
+
+
+def read_model(model: type[ModelT], value: Any) -> ModelT:
+    """As `model.model_validate(value)`, without the options and what they cost."""
+    if not model.__pydantic_complete__:
+        build(model)
+    instance: ModelT = model.__pydantic_validator__.validate_python(value)
+    return instance
 
 
 class UnknownMember(WireModel):
@@ -86,8 +129,8 @@ class OpenUnion:
             for key in value:
                 member = by_key.get(key)
                 if member is not None and value[key] is not None:
-                    return member.model_validate(value)
-            return unknown.model_validate(value)
+                    return read_model(member, value)
+            return read_model(unknown, value)
 
         return core_schema.no_info_plain_validator_function(read)
 
@@ -104,18 +147,17 @@ class Deferred:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        model: type[WireModel] | None = None if self.home else source
-
         def read(value: Any) -> WireModel:
-            nonlocal model
-            if model is None:
-                module, _, name = self.home.partition(":")
-                model = getattr(import_module(module), name)
+            model: type[WireModel] = self._imported() if self.home else source
             if isinstance(value, model):
                 return value
-            return model.model_validate(value)
+            return read_model(model, value)
 
         return core_schema.no_info_plain_validator_function(read)
+
+    def _imported(self) -> Any:
+        module, _, name = self.home.partition(":")
+        return getattr(import_module(module), name)
 
 
 Lazy = Annotated[T, Deferred()]

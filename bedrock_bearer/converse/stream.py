@@ -16,6 +16,7 @@ from bedrock_bearer.converse.base import (
     OpenUnion,
     UnknownMember,
     WireModel,
+    read_model,
 )
 from bedrock_bearer.converse.content import (
     CitationLocation,
@@ -295,7 +296,7 @@ def parse_event(event_type: str, payload: dict[str, Any]) -> StreamEvent:
     event = _EVENTS.get(event_type)
     if event is None:
         return UnknownEvent(event_type=event_type, payload=payload)
-    return event.model_validate(payload)
+    return read_model(event, payload)
 
 
 def parse_event_json(event_type: str, payload: bytes) -> StreamEvent:
