@@ -1,6 +1,7 @@
-"""Where calls go: the Region, the endpoint, and the path of a model.
+"""Where calls go: the Region, and the endpoint of a service in it.
 
-See https://docs.aws.amazon.com/general/latest/gr/bedrock.html and
+The host names follow the rule sets of AWS's own SDKs; see
+https://docs.aws.amazon.com/general/latest/gr/bedrock.html and
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
 """
 
@@ -13,39 +14,53 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import SplitResult, quote, urlsplit
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import quote, urlsplit
 
 from bedrock_bearer.errors import ConfigurationError, RegionError
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.api_key import KeyDescription
 
 Service = Literal["bedrock-runtime", "bedrock"]
 
-_REGION = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]+){1,4}-\d{1,2}")
+_URL_VARIABLES = {
+    "bedrock-runtime": ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"),
+    "bedrock": ("AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL"),
+}
+_IGNORE_URLS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """A part of AWS with endpoints of its own; an empty suffix where it lacks the kind."""
-
+class _Partition(NamedTuple):
     name: str
-    region: re.Pattern[str]
+    regions: re.Pattern[str]
     suffix: str
-    dualstack_suffix: str = ""
+    dualstack_suffix: str
 
 
 _PARTITIONS = (
-    Partition("aws-cn", re.compile(r"cn-.+"), "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    Partition("aws-us-gov", re.compile(r"us-gov-.+"), "amazonaws.com", "api.aws"),
-    Partition("aws-iso", re.compile(r"us-iso-.+"), "c2s.ic.gov", "api.aws.ic.gov"),
-    Partition("aws-iso-b", re.compile(r"us-isob-.+"), "sc2s.sgov.gov", "api.aws.scloud"),
-    Partition("aws-iso-e", re.compile(r"eu-isoe-.+"), "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    Partition("aws-iso-f", re.compile(r"us-isof-.+"), "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    Partition("aws-eusc", re.compile(r"eusc-.+"), "amazonaws.eu", "api.amazonwebservices.eu"),
-    Partition("aws", re.compile(r".+"), "amazonaws.com", "api.aws"),
+    _Partition("aws-cn", re.compile(r"cn-.*"), "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    _Partition("aws-us-gov", re.compile(r"us-gov-.*"), "amazonaws.com", "api.aws"),
+    _Partition("aws-eusc", re.compile(r"eusc-.*"), "amazonaws.eu", "api.amazonwebservices.eu"),
+    _Partition("aws-iso", re.compile(r"us-iso-.*"), "c2s.ic.gov", "api.aws.ic.gov"),
+    _Partition("aws-iso-b", re.compile(r"us-isob-.*"), "sc2s.sgov.gov", "api.aws.scloud"),
+    _Partition("aws-iso-e", re.compile(r"eu-isoe-.*"), "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    _Partition("aws-iso-f", re.compile(r"us-isof-.*"), "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    _Partition("aws", re.compile(r".*"), "amazonaws.com", "api.aws"),
 )
+"""The first one that fits holds the Region: a Region not heard of is in `aws`."""
+
+_REGION = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]+)+-[0-9]+")
+_LONGEST_REGION = 32
+_LONGEST_HOST = 253
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_AWS_HOST = re.compile(
+    r"(?:vpce-[a-z0-9-]+\.)?(?P<service>bedrock(?:-[a-z]+)*?)(?P<fips>-fips)?"
+    r"\.(?P<region>[a-z0-9-]+)\.(?:vpce\.)?(?P<suffix>[a-z0-9.-]+)"
+)
+_AWS_SUFFIXES = {p.suffix for p in _PARTITIONS} | {p.dualstack_suffix for p in _PARTITIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,216 +68,339 @@ class Endpoint:
     """Where calls go.
 
     Attributes:
-        url: scheme, host, port and base path, without a slash at the end.
-        region: the Region; None for a custom endpoint without one.
+        url: the origin and the base path, without a slash at the end.
+        origin: scheme, host and port of `url`.
+        region: the AWS Region; None for a custom endpoint without one.
+        region_source: where the Region was found, for messages; None without a Region.
+        partition: such as `aws` or `aws-us-gov`; None without a Region.
     """
 
     url: str
+    origin: tuple[str, str, int]
     region: str | None
+    region_source: str | None
+    partition: str | None
 
 
-def partition_of(region: str) -> Partition:
-    """Return the partition that a Region belongs to."""
-    return next(partition for partition in _PARTITIONS if partition.region.fullmatch(region))
+def partition_of(region: str) -> str:
+    """Return the partition that holds a Region, such as `aws-cn`."""
+    return _partition(region).name
+
+
+def resolve_region(
+    region: str | None = None,
+    key: KeyDescription | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """Return the AWS Region.
+
+    The order: the argument, `AWS_REGION`, `AWS_DEFAULT_REGION`, a short-term key itself, then the
+    profile (`AWS_PROFILE`, else `default`) in `AWS_CONFIG_FILE` or `~/.aws/config`.
+
+    Raises:
+        RegionError: there is none, or what is there is none.
+    """
+    found = _find_region(region, key, os.environ if environ is None else environ)
+    return found[0]
+
+
+def check_key_region(
+    key: KeyDescription, region: str | None, region_source: str | None = None
+) -> None:
+    """Refuse a short-term key that was made in another Region: only its own accepts it.
+
+    Raises:
+        RegionError: the key belongs to another Region.
+    """
+    if region is None or key.region is None or key.region == region:
+        return
+    origin = f" (from {region_source})" if region_source else ""
+    raise RegionError(
+        f"The key {key} was made in {key.region} and is accepted there alone, but calls go to "
+        f"{region}{origin}. Use {key.region}, or make a key in {region}.",
+        key=key,
+    )
 
 
 def resolve_endpoint(
     service: Service,
-    *,
     region: str | None = None,
     endpoint_url: str | None = None,
+    *,
     key: KeyDescription | None = None,
+    use_fips: bool | None = None,
+    use_dualstack: bool | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Endpoint:
-    """Return the endpoint of a service.
+    """Return where calls go.
+
+    The URL is the argument, `AWS_ENDPOINT_URL_BEDROCK_RUNTIME` (`AWS_ENDPOINT_URL_BEDROCK` for
+    the control plane), `AWS_ENDPOINT_URL`, or else made from the Region.
 
     Args:
-        service: the service.
-        region: the Region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the Region inside a
-            short-term key, the profile in `~/.aws/config`.
-        endpoint_url: a URL instead of the Region's. Default: the service's own
-            `AWS_ENDPOINT_URL_BEDROCK_RUNTIME` or `AWS_ENDPOINT_URL_BEDROCK`, `AWS_ENDPOINT_URL`.
-        key: a description of the key that will be used.
-        environ: the environment; `os.environ` by default.
+        service: `bedrock-runtime`, or `bedrock` for the control plane.
+        region: see `resolve_region`. A custom endpoint needs none.
+        endpoint_url: https, or http on this machine alone; a base path is kept.
+        key: the key to be used; a short-term one gives its Region and must fit.
+        use_fips: default `AWS_USE_FIPS_ENDPOINT`, else no.
+        use_dualstack: default `AWS_USE_DUALSTACK_ENDPOINT`, else no.
+        environ: default `os.environ`.
 
     Raises:
-        RegionError: no Region was found, it is not valid, or the key is for another one.
-        ConfigurationError: the URL must not be used for a key.
+        RegionError: no Region was found, or the key belongs to another one.
+        ConfigurationError: the URL or an option is not valid.
     """
     environ = os.environ if environ is None else environ
-    custom = endpoint_url if endpoint_url is not None else _configured_url(service, environ)
-    if custom is None:
-        region, origin = _find_region(region, key, environ)
-        check_key_region(key, region, origin)
-        return Endpoint(_regional_url(service, region, environ), region)
-    parts = _checked_url(custom)
-    named = _region_of_host(parts.hostname or "")
-    if region is not None and named not in (None, region):
-        raise RegionError(f"region= is {region}, but the endpoint belongs to {named}.")
-    found = region or named or _found_region(None, key, environ)[0]
-    if found is not None:
-        _check_region_syntax(found, "the region")
-    check_key_region(key, found)
-    return Endpoint(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", found)
+    fips = _flag(use_fips, "AWS_USE_FIPS_ENDPOINT", environ)
+    dualstack = _flag(use_dualstack, "AWS_USE_DUALSTACK_ENDPOINT", environ)
+    configured = _configured_url(service, endpoint_url, environ)
+    if configured is None:
+        name, source = _find_region(region, key, environ)
+        endpoint = _regional(service, name, source, fips, dualstack)
+    else:
+        url = _read_url(*configured)
+        aws_host = _aws_host(url.host)
+        _check_variants(url, aws_host, fips, dualstack)
+        if aws_host is not None:
+            _check_aws_url(url, aws_host, service, region)
+        endpoint = _custom(url, _region_of_custom(aws_host, region, key, environ))
+    if key is not None:
+        check_key_region(key, endpoint.region, endpoint.region_source)
+    return endpoint
 
 
-# ----------------------------------------------------------------------------------- the Region
+def path_segment(model_id: str) -> str:
+    """Return a model id or ARN as one segment of a path: all but unreserved is percent-encoded.
+
+    Raises:
+        ConfigurationError: it is empty or holds whitespace, control or non-ASCII characters.
+    """
+    if not isinstance(model_id, str) or model_id in ("", ".", ".."):
+        raise ConfigurationError("The model id is missing: pass a model id, profile id or ARN.")
+    if not all("!" <= character <= "~" for character in model_id):
+        raise ConfigurationError(
+            "The model id holds whitespace, a control character or a non-ASCII one."
+        )
+    return quote(model_id, safe="")
+
+
+class _Url(NamedTuple):
+    """A custom endpoint, checked."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    source: str
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def _partition(region: str) -> _Partition:
+    return next(p for p in _PARTITIONS if p.regions.fullmatch(region))
 
 
 def _find_region(
     region: str | None, key: KeyDescription | None, environ: Mapping[str, str]
 ) -> tuple[str, str]:
-    found, origin = _found_region(region, key, environ)
-    if found is None:
-        raise RegionError(
-            "No AWS Region. Pass region=, or set AWS_REGION. Looked at: region=, AWS_REGION, "
-            f"AWS_DEFAULT_REGION, the key itself (only a short-term key names one), and {origin}."
-        )
-    _check_region_syntax(found, origin)
-    return found, origin
-
-
-def _found_region(
-    region: str | None, key: KeyDescription | None, environ: Mapping[str, str]
-) -> tuple[str | None, str]:
-    """Return the Region and where it was found, or None and the last place looked at."""
+    """Return the Region and where it was found."""
     if region is not None:
-        return region, "region="
+        return _checked_region(region, "the region argument")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if environ.get(name):
-            return environ[name], name
+        if environ.get(name, "").strip():
+            return _checked_region(environ[name].strip(), f"env {name}")
     if key is not None and key.region is not None:
-        return key.region, "the key"
-    return _profile_region(environ)
-
-
-def _profile_region(environ: Mapping[str, str]) -> tuple[str | None, str]:
-    path = Path(environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-    profile = environ.get("AWS_PROFILE") or "default"
-    place = f"the profile {profile!r} in {path}"
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, OSError):
-        return None, f"{place}, which cannot be read"
-    section = profile if profile == "default" else f"profile {profile}"
-    return parser.get(section, "region", fallback=None) or None, place
-
-
-def _check_region_syntax(region: str, origin: str) -> None:
-    # The Region becomes a part of the host name that the key is sent to.
-    if not isinstance(region, str) or not _REGION.fullmatch(region):
-        raise RegionError(f"{region!r}, from {origin}, is not the name of an AWS Region.")
-
-
-def check_key_region(
-    key: KeyDescription | None, region: str | None, origin: str | None = None
-) -> None:
-    """Refuse a short-term key of another Region: AWS would call it invalid.
-
-    Raises:
-        RegionError: the key is for another Region.
-    """
-    if key is None or key.region is None or region is None or key.region == region:
-        return
-    whence = f" (from {origin})" if origin else ""
+        return _checked_region(key.region, "the key itself")
+    profile, path = environ.get("AWS_PROFILE") or "default", _config_path(environ)
+    configured, finding = _region_of_profile(profile, path)
+    if configured is not None:
+        return _checked_region(configured, f"profile {profile} in {path}")
+    in_key = "no key at hand" if key is None else "only a short-term one holds its Region"
     raise RegionError(
-        f"The short-term key ...{key.last_four} from {key.source} is for {key.region}, and the "
-        f"call is for {region}{whence}. Use region={key.region!r}, or make a key in {region}.",
-        key=key,
+        "No AWS Region was found. Looked at: the region argument, the environment variables "
+        f"AWS_REGION and AWS_DEFAULT_REGION, the key ({in_key}), and profile {profile} in {path} "
+        f"({finding}). Set AWS_REGION, for example to us-east-1, or pass region=."
     )
 
 
-# ------------------------------------------------------------------------------------- the URL
+def _checked_region(region: str, source: str) -> tuple[str, str]:
+    if isinstance(region, str) and len(region) <= _LONGEST_REGION and _REGION.fullmatch(region):
+        return region, source
+    raise RegionError(f"What {source} gives is no AWS Region; one is written like us-east-1.")
 
 
-def _configured_url(service: Service, environ: Mapping[str, str]) -> str | None:
-    if _is_true(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
-        return None
-    own = "AWS_ENDPOINT_URL_" + service.upper().replace("-", "_")
-    return environ.get(own) or environ.get("AWS_ENDPOINT_URL") or None
+def _config_path(environ: Mapping[str, str]) -> str:
+    return os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
 
 
-def _is_true(environ: Mapping[str, str], name: str) -> bool:
+def _region_of_profile(profile: str, path: str) -> tuple[str | None, str]:
+    """Return the Region of a profile, and what was found where there is none."""
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, "no such file"
+    except (OSError, ValueError, configparser.Error):
+        return None, "cannot be read"
+    sections = [f"profile {profile}", *(["default"] if profile == "default" else [])]
+    found = [section for section in reversed(sections) if parser.has_section(section)]
+    if not found:
+        return None, "no such profile"
+    region = parser.get(found[0], "region", fallback="").strip()
+    return region or None, "no region there"
+
+
+def _flag(argument: bool | None, name: str, environ: Mapping[str, str]) -> bool:
+    if argument is not None:
+        return argument
     value = environ.get(name, "").strip().lower()
     if value not in ("", "true", "false"):
-        raise ConfigurationError(f"{name} must be `true` or `false`.")
+        raise ConfigurationError(f"The environment variable {name} must be true or false.")
     return value == "true"
 
 
-def _regional_url(service: Service, region: str, environ: Mapping[str, str]) -> str:
-    partition = partition_of(region)
-    name: str = service
-    if _is_true(environ, "AWS_USE_FIPS_ENDPOINT"):
-        name += "-fips"
-    if _is_true(environ, "AWS_USE_DUALSTACK_ENDPOINT"):
-        return f"https://{name}.{region}.{partition.dualstack_suffix}"
-    return f"https://{name}.{region}.{partition.suffix}"
-
-
-def _checked_url(url: str) -> SplitResult:
-    problem = _url_problem(url)
-    if problem is not None:
-        raise ConfigurationError(f"The endpoint URL {problem}")
-    return urlsplit(url)
-
-
-def _url_problem(url: object) -> str | None:
-    """Return what is wrong with a URL, without showing it: it may hold a password."""
-    if not isinstance(url, str) or not url.isascii() or any(c <= " " for c in url):
-        return "must be plain text without white space, such as https://host."
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "cannot be read. Give one such as https://host:port."
-    if parts.scheme not in ("http", "https") or not host:
-        return "must begin with https:// and name a host."
-    if "@" in parts.netloc:
-        return "must not hold a user name or password: they would replace the API key."
-    if parts.query or parts.fragment or "?" in url or "#" in url:
-        return "must end before any ? or #."
-    if parts.scheme == "http" and not _is_loopback(host):
-        return "must begin with https://: over http the API key could be read on the way."
+def _configured_url(
+    service: Service, endpoint_url: str | None, environ: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """Return the URL that somebody set, and where."""
+    if endpoint_url is not None:
+        return endpoint_url, "the endpoint_url argument"
+    if _flag(None, _IGNORE_URLS, environ):
+        return None
+    for name in _URL_VARIABLES[service]:
+        if environ.get(name, "").strip():
+            return environ[name].strip(), f"env {name}"
     return None
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+def _read_url(text: str, source: str) -> _Url:
+    """Check a URL. No error shows the text: a password may stand in it."""
+    url = _parse_url(text, source)
+    # The string must not stay in this frame: a traceback may show its locals.
+    del text
+    if isinstance(url, str):
+        raise ConfigurationError(f"The endpoint URL from {source} cannot be used: {url}.")
+    return url
+
+
+def _parse_url(text: str, source: str) -> _Url | str:
+    """Return the URL, or what is wrong with it."""
+    if not isinstance(text, str) or not all("!" <= character <= "~" for character in text):
+        return "it is empty or holds whitespace, a control character or a non-ASCII one"
     try:
-        return ipaddress.ip_address(host).is_loopback
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "its host or port is not valid"
+    if scheme not in _DEFAULT_PORTS or not text[len(scheme) :].startswith("://"):
+        return "it must start with https:// (or http:// for this machine)"
+    if "@" in parts.netloc:
+        return "it holds a user name or password"
+    if "?" in text or "#" in text:
+        return "it holds a query or a fragment"
+    if not _is_host(host):
+        return "its host is missing or not valid"
+    if not _PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
+        return "its path is not valid"
+    url = _Url(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, parts.path, source)
+    if scheme == "http" and not url.is_loopback:
+        return f"http to {host} would send the key unencrypted; use https"
+    return url
+
+
+def _is_host(host: str) -> bool:
+    if len(host) <= _LONGEST_HOST and _HOST.fullmatch(host):
+        return ".." not in host
+    try:
+        # A zone (`%eth0`) has no place in a URL that others can use.
+        return "%" not in host and bool(ipaddress.IPv6Address(host))
     except ValueError:
         return False
 
 
-_AWS_HOST = re.compile(
-    r"(?:[a-z0-9-]+\.)?bedrock(?:-runtime)?(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:vpce\.)?(?P<suffix>.+)"
-)
-
-
-def _region_of_host(host: str) -> str | None:
-    """Return the Region in one of AWS's own host names, else None."""
-    found = _AWS_HOST.fullmatch(host)
-    if found is None or not _REGION.fullmatch(found["region"]):
+def _aws_host(host: str) -> re.Match[str] | None:
+    """Return the parts of a host name of AWS's own."""
+    match = _AWS_HOST.fullmatch(host)
+    if match is None or match["suffix"] not in _AWS_SUFFIXES:
         return None
-    partition = partition_of(found["region"])
-    known = (partition.suffix, partition.dualstack_suffix)
-    return found["region"] if found["suffix"] in known else None
+    return match if _REGION.fullmatch(match["region"]) else None
 
 
-def path_segment(model_id: str) -> str:
-    """Return a model id or ARN as one segment of a path.
-
-    Raises:
-        ConfigurationError: it is empty, or has white space or control characters.
-    """
-    if not isinstance(model_id, str) or not model_id:
+def _check_variants(url: _Url, aws_host: re.Match[str] | None, fips: bool, dualstack: bool) -> None:
+    """Refuse FIPS and dual-stack that a custom endpoint cannot be known to give."""
+    if url.is_loopback:
+        return
+    if fips and not (aws_host and aws_host["fips"]):
         raise ConfigurationError(
-            "model_id must be the id or ARN of a model, an inference profile or a prompt."
+            f"FIPS is asked for, and {url.source} names a host of its own: use one or the other."
         )
-    if any(character <= " " or character == "\x7f" for character in model_id):
-        raise ConfigurationError("model_id has white space or a control character in it.")
-    if model_id in (".", ".."):
-        raise ConfigurationError("model_id must not be a relative path.")
-    return quote(model_id, safe="")
+    if dualstack and not (aws_host and aws_host["suffix"].startswith("api.")):
+        raise ConfigurationError(
+            f"Dual-stack is asked for, and {url.source} names a host of its own: use one or the "
+            "other."
+        )
+
+
+def _check_aws_url(
+    url: _Url, aws_host: re.Match[str], service: Service, region: str | None
+) -> None:
+    if aws_host["service"] != service:
+        raise ConfigurationError(
+            f"The endpoint URL from {url.source} names the service {aws_host['service']}, "
+            f"but {service} is needed."
+        )
+    if url.path.strip("/"):
+        raise ConfigurationError(
+            f"The endpoint URL from {url.source} has a path behind {url.host}: leave it out."
+        )
+    if region is not None and aws_host["region"] != _checked_region(region, "region=")[0]:
+        raise RegionError(
+            f"The endpoint URL from {url.source} names {aws_host['region']}, but the region "
+            f"argument is {region}. Give one of them, or the same in both."
+        )
+
+
+def _region_of_custom(
+    aws_host: re.Match[str] | None,
+    region: str | None,
+    key: KeyDescription | None,
+    environ: Mapping[str, str],
+) -> tuple[str, str] | None:
+    if aws_host is not None:
+        return aws_host["region"], "the host name of the endpoint"
+    if region is not None:
+        return _checked_region(region, "the region argument")
+    # A gateway's Region is its own affair: what the environment says must not refuse a key.
+    if key is not None and key.region is not None:
+        return _checked_region(key.region, "the key itself")
+    try:
+        return _find_region(None, None, environ)
+    except RegionError:
+        return None
+
+
+def _regional(service: Service, region: str, source: str, fips: bool, dualstack: bool) -> Endpoint:
+    partition = _partition(region)
+    suffix = partition.dualstack_suffix if dualstack else partition.suffix
+    host = f"{service}{'-fips' if fips else ''}.{region}.{suffix}"
+    return Endpoint(f"https://{host}", ("https", host, 443), region, source, partition.name)
+
+
+def _custom(url: _Url, region: tuple[str, str] | None) -> Endpoint:
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    port = "" if url.port == _DEFAULT_PORTS[url.scheme] else f":{url.port}"
+    name, source = region or (None, None)
+    return Endpoint(
+        f"{url.scheme}://{host}{port}{url.path.rstrip('/')}",
+        (url.scheme, url.host, url.port),
+        name,
+        source,
+        partition_of(name) if name else None,
+    )
