@@ -101,7 +101,9 @@ class _Client:
         return self._endpoint.url
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.endpoint_url}>"
+        # A traceback may show a client that was not made to its end.
+        endpoint = getattr(self, "_endpoint", None)
+        return f"<{type(self).__name__} {endpoint.url if endpoint else 'without an endpoint'}>"
 
     def with_options(
         self,

@@ -372,11 +372,11 @@ class Call(Generic[Reply]):
         """
         key = self._used_key()
         self.request_id = request_id_of(response.headers)
-        if response.status == 200:
-            return self.operation.read(response, key.description)
-        # A proxy's error page may echo the request's headers.
+        # A proxy's own page may show the request's headers.
         body = response.body.replace(key.get_secret_value().encode(), b"[API key]")
-        raise error_from_response(response.status, response.headers, body, key.description)
+        if response.status != 200:
+            raise error_from_response(response.status, response.headers, body, key.description)
+        return self.operation.read(replace(response, body=body), key.description)
 
     def read_stream(self, status: int, headers: Mapping[str, str]) -> StreamReader:
         """Return the reader for a stream that has begun.

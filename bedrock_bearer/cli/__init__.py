@@ -56,7 +56,7 @@ def main() -> Any:
     """Run the command line."""
     try:
         # Not click's own standalone mode: it answers an interrupt with exit code 1.
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="bedrock-bearer", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -7,6 +7,7 @@ is an httpx transport of its own, and the unused ones lie on a last-in-first-out
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import socket
 import ssl
@@ -17,7 +18,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -43,7 +44,7 @@ class WireRequest:
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class WireResponse:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 # ---------------------------------------------------------------------------------- connections
@@ -376,7 +377,12 @@ class OpenResponse(_Opened):
 
     def read(self) -> bytes:
         """Return the whole body."""
-        return b"".join(self._chunks(self._attempt.check_whole))
+        # BytesIO and `del`: a traceback may show this frame, and a proxy's page our own headers.
+        body = io.BytesIO()
+        for chunk in self._chunks(self._attempt.check_whole):
+            body.write(chunk)
+            del chunk
+        return body.getvalue()
 
     def chunks(self, owner: object) -> Iterator[bytes]:
         """Yield the body as it comes. When `owner` is dropped, the connection is given back."""
@@ -403,8 +409,9 @@ def _read_chunks(
     encoded = "content-encoding" in response.headers
     try:
         for chunk in response.iter_bytes() if encoded else response.iter_raw():
-            check()
             yield chunk
+            del chunk
+            check()
     except Exception as error:
         failure = _translate(error, attempt, family)
         if failure is None:
@@ -540,7 +547,11 @@ class AsyncOpenResponse(_Opened):
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        return b"".join([chunk async for chunk in self._chunks(self._attempt.check_whole)])
+        body = io.BytesIO()
+        async for chunk in self._chunks(self._attempt.check_whole):
+            body.write(chunk)
+            del chunk
+        return body.getvalue()
 
     def chunks(self, owner: object) -> AsyncIterator[bytes]:
         """Yield the body as it comes. When `owner` is dropped, the connection is given back."""
@@ -571,8 +582,9 @@ async def _read_chunks_async(
     encoded = "content-encoding" in response.headers
     try:
         async for chunk in response.aiter_bytes() if encoded else response.aiter_raw():
-            check()
             yield chunk
+            del chunk
+            check()
     except Exception as error:
         failure = _translate(error, attempt, family)
         if failure is None:
