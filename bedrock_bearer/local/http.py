@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 Document = Mapping[str, Any]
 """A JSON object."""
@@ -72,6 +72,13 @@ class LocalResponse:
     def with_headers(self, headers: Mapping[str, str]) -> LocalResponse:
         """Return this response with `headers` added."""
         return replace(self, headers={**self.headers, **headers})
+
+
+class Service(Protocol):
+    """Whoever answers requests: a `LocalBedrock`, or a double of a test."""
+
+    def handle(self, request: LocalRequest) -> LocalResponse:
+        """Answer one request."""
 
 
 def whole_response(status: int, body: bytes, content_type: str) -> LocalResponse:

@@ -23,7 +23,7 @@ from bedrock_bearer.local.http import Cut, LocalRequest, LocalResponse
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from bedrock_bearer.local.bedrock import LocalBedrock
+    from bedrock_bearer.local.http import Service
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
@@ -47,7 +47,7 @@ class LocalServer:
 
     def __init__(
         self,
-        bedrock: LocalBedrock,
+        bedrock: Service,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -117,8 +117,15 @@ class LocalServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    listening.setblocking(False)
+    # Of asyncio's connections, only those of an explicit protocol send small writes at once.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
     return listening
 
 
@@ -141,7 +148,7 @@ class _Protocol(H11Protocol):
 class _Application:
     """The ASGI shell around a local Bedrock."""
 
-    def __init__(self, bedrock: LocalBedrock) -> None:
+    def __init__(self, bedrock: Service) -> None:
         self._bedrock = bedrock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

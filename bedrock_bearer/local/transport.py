@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
-from bedrock_bearer.local.http import Cut, LocalRequest, LocalResponse
+from bedrock_bearer.local.http import Cut, LocalRequest, LocalResponse, Service
 
 MAX_HEADER_BYTES = 100_000
 """What httpx takes over a socket, about."""
-
-
-class Service(Protocol):
-    """Whoever answers requests: a `LocalBedrock`, or a double of a test."""
-
-    def handle(self, request: LocalRequest) -> LocalResponse:
-        """Answer one request."""
 
 
 class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):

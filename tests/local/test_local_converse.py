@@ -30,16 +30,6 @@ TOOLS = {
 }
 
 
-@pytest.fixture
-def bedrock() -> LocalBedrock:
-    return LocalBedrock()
-
-
-@pytest.fixture
-def caller(bedrock: LocalBedrock) -> Caller:
-    return Caller(bedrock, bedrock.mint_key())
-
-
 def text_of(response: httpx.Response) -> str:
     text: str = response.json()["output"]["message"]["content"][0]["text"]
     return text
