@@ -1,0 +1,100 @@
+"""`bedrock-bearer key`: an API key described, without sending it anywhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from bedrock_bearer.cli.outcome import fail, key_document, print_json
+from bedrock_bearer.errors import BedrockError
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys import ApiKey
+
+
+class _DescribeByDefault(click.Group):
+    """Takes `key [SOURCE]` as `key describe [SOURCE]`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *self.get_help_option_names(ctx)}:
+            args = ["describe", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_DescribeByDefault, subcommand_metavar="[SOURCE] | COMMAND [ARGS]...")
+def key() -> None:
+    """Describe an API key, without sending it anywhere.
+
+    SOURCE is env:NAME, file:PATH or - (standard input), never the key itself. Default:
+    AWS_BEARER_TOKEN_BEDROCK, then the file that AWS_BEARER_TOKEN_BEDROCK_FILE names.
+    """
+
+
+# Several are taken, since click's own refusal of a second one would show it.
+@key.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def describe(sources: tuple[str, ...], as_json: bool) -> None:
+    """Describe the key from SOURCE (the default command)."""
+    from bedrock_bearer.keys.sources import problem_of_spec, read_key
+
+    if len(sources) > 1:
+        raise click.UsageError("Give one SOURCE: env:NAME, file:PATH or - (standard input).")
+    problem = problem_of_spec(sources[0]) if sources else None
+    if problem:
+        raise click.UsageError(problem)
+    try:
+        api_key = read_key(*sources)
+    except BedrockError as error:
+        fail(error, as_json=as_json)
+    if as_json:
+        print_json(_document(api_key))
+        return
+    for name, value in _lines(api_key, datetime.now(UTC)):
+        click.echo(f"{name:<15}{value}")
+
+
+def _document(api_key: ApiKey) -> dict[str, object]:
+    described = key_document(api_key.description) or {}
+    more = {
+        "is_expired": api_key.is_expired(),
+        "user_name_candidates": api_key.user_name_candidates,
+    }
+    return {"ok": True, "key": described | more}
+
+
+def _lines(api_key: ApiKey, now: datetime) -> list[tuple[str, str]]:
+    lines = {
+        "type": api_key.token_type or "unknown",
+        "last four": api_key.last_four,
+        "source": api_key.source,
+        "issued": _moment(api_key.issued_at),
+        "expires": _expiry(api_key, now),
+        "Region": api_key.region,
+        "account": api_key.account_id and f"{api_key.account_id} (decoded, unverified)",
+        "user": " or ".join(reversed(api_key.user_name_candidates)),
+        "access key id": api_key.access_key_id,
+    }
+    return [(name, value) for name, value in lines.items() if value]
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else None
+
+
+def _expiry(api_key: ApiKey, now: datetime) -> str:
+    if api_key.expires_at is None:
+        return "not told by the key: IAM knows"
+    seconds = (api_key.expires_at - now).total_seconds()
+    left = f"expired {_span(-seconds)} ago" if seconds <= 0 else f"in {_span(seconds)}"
+    return f"{_moment(api_key.expires_at)} at the latest ({left})"
+
+
+def _span(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
