@@ -19,6 +19,7 @@ from bedrock_bearer.errors import EventStreamDecodeError
 MAX_HEADERS_BYTES = 128 * 1024
 MAX_PAYLOAD_BYTES = 24 * 1024 * 1024
 MAX_CACHED_HEADER_BLOCKS = 64
+MAX_CACHED_HEADER_BLOCK_BYTES = 1024
 
 _PRELUDE = struct.Struct("!III")
 _CRC = struct.Struct("!I")
@@ -80,7 +81,7 @@ class EventStreamDecoder:
         # A stream repeats a handful of header blocks.
         self._parsed_headers: dict[bytes, Mapping[str, HeaderValue]] = {}
 
-    def feed(self, data: bytes) -> list[EventStreamMessage]:
+    def feed(self, data: bytes | bytearray | memoryview) -> list[EventStreamMessage]:
         """Return the messages that `data` completes.
 
         Messages before a broken one are returned first; the next call raises.
@@ -147,7 +148,8 @@ class EventStreamDecoder:
         headers = self._parsed_headers.get(block)
         if headers is None:
             headers = MappingProxyType(_parse_headers(block))
-            if len(self._parsed_headers) < MAX_CACHED_HEADER_BLOCKS:
+            has_room = len(self._parsed_headers) < MAX_CACHED_HEADER_BLOCKS
+            if has_room and len(block) <= MAX_CACHED_HEADER_BLOCK_BYTES:
                 self._parsed_headers[block] = headers
         return headers
 
@@ -222,7 +224,8 @@ def _slice(block: bytes, start: int, end: int) -> bytes:
 def encode_message(headers: Mapping[str, EncodableValue], payload: bytes = b"") -> bytes:
     """Return one message as bytes.
 
-    A plain `int` becomes a 32-bit value, or a 64-bit one where it must.
+    A plain `int` becomes a 32-bit value, or a 64-bit one where it must. A `datetime` needs a time
+    zone, and is cut to milliseconds.
 
     Raises:
         ValueError: a name, a value or the whole is larger than the framing takes.
@@ -265,7 +268,8 @@ def _encode_value(value: EncodableValue) -> bytes:
             + data
         )
     if isinstance(value, datetime):
-        return bytes([_TIMESTAMP]) + _FIXED[_LONG].pack(
-            round((value - _EPOCH) / timedelta(milliseconds=1))
-        )
+        if value.tzinfo is None:
+            raise ValueError("a timestamp in an event-stream header needs a time zone")
+        milliseconds = (value - _EPOCH) // timedelta(milliseconds=1)
+        return bytes([_TIMESTAMP]) + _FIXED[_LONG].pack(milliseconds)
     return bytes([_UUID]) + value.bytes
