@@ -97,7 +97,7 @@ def serve(
     click.echo(f"export AWS_ENDPOINT_URL={server.url}")
     click.echo(f"export AWS_REGION={region}")
     if server.ca_file is not None:
-        click.echo(f"export AWS_CA_BUNDLE={server.ca_file} SSL_CERT_FILE={server.ca_file}")
+        click.echo(f"export AWS_CA_BUNDLE={server.ca_file}")
     click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={bedrock.mint_key('LONG_TERM')}")
     sys.stdout.flush()
     try:

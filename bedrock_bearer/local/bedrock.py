@@ -71,7 +71,7 @@ class LocalBedrock:
             self._keys,
             account_id=account_id,
             partition=partition_of(region),
-            clock=clock,
+            clock=lambda: self.clock(),
         )
         self._runtime = Runtime(ModelCatalogue((*MODELS, *models)))
 

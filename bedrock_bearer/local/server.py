@@ -73,7 +73,7 @@ class LocalServer:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ssl_context_factory=None if context is None else lambda *_: context,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self.run, name="local-bedrock", daemon=True)
 
     def run(self) -> None:
@@ -135,6 +135,16 @@ def _name_of(host: str) -> str:
         return "localhost" if ipaddress.ip_address(host).is_unspecified else host
     except ValueError:
         return host
+
+
+class _Server(uvicorn.Server):
+    """Breaks off what is open when it stops: a client may keep its connections for ever."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for protocol in list(self.server_state.connections):
+            if isinstance(protocol, _Protocol):
+                protocol.transport.abort()
+        await super().shutdown(sockets)
 
 
 class _Protocol(H11Protocol):
