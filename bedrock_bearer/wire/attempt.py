@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bedrock_bearer.errors import ConfigurationError, RequestTimeoutError
@@ -46,10 +46,8 @@ class Timeout:
             connect=min(5.0, value), read=value, write=min(60.0, value), pool=min(10.0, value)
         )
 
-    def within(self, seconds: float | None) -> Timeout:
+    def within(self, seconds: float) -> Timeout:
         """Return these limits, none of them above `seconds`."""
-        if seconds is None:
-            return self
         limits = (self.connect, self.read, self.write, self.pool)
         return Timeout(*(seconds if limit is None else min(limit, seconds) for limit in limits))
 
@@ -75,8 +73,13 @@ class Attempt:
         remaining = None if deadline_at is None else deadline_at - self.started_at
         if remaining is not None and remaining <= 0:
             raise self.deadline_error()
-        self.timeout = timeout.within(remaining)
-        self.limits: dict[str, float | None] = asdict(self.timeout)
+        self.timeout = timeout if remaining is None else timeout.within(remaining)
+        self.limits: dict[str, float | None] = {
+            "connect": self.timeout.connect,
+            "read": self.timeout.read,
+            "write": self.timeout.write,
+            "pool": self.timeout.pool,
+        }
 
     @property
     def elapsed(self) -> float:

@@ -7,6 +7,7 @@ is an httpx transport of its own, and the unused ones lie on a last-in-first-out
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import os
 import socket
@@ -190,13 +191,26 @@ class _Lease(Generic[Connection]):
 
 def _authorized(family: ModuleType, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
     """Build httpx's request with the key on it; neither its repr nor a local here shows the key."""
+    url = _parsed_url(family, request.url)
     return family.Request(
         request.method,
-        request.url,
-        headers=[*request.headers, ("authorization", f"Bearer {key.get_secret_value()}")],
-        content=request.body,
+        url,
+        headers=[
+            ("host", url.netloc.decode("ascii")),
+            *request.headers,
+            ("content-length", str(len(request.body))),
+            ("authorization", f"Bearer {key.get_secret_value()}"),
+        ],
+        # Given as a stream, the body spares httpx a look for the headers that are set above.
+        stream=family.ByteStream(request.body),
         extensions={"timeout": attempt.limits},
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed_url(family: ModuleType, url: str) -> Any:
+    """Parse a URL once: a client calls the same few again and again."""
+    return family.URL(url)
 
 
 _TIMEOUT_PHASES = (
@@ -408,10 +422,11 @@ def _read_chunks(
     attempt.renew_read_limit()
     encoded = "content-encoding" in response.headers
     try:
-        for chunk in response.iter_bytes() if encoded else response.iter_raw():
+        for chunk in response.iter_bytes() if encoded else response.stream:
             yield chunk
             del chunk
             check()
+        response.close()
     except Exception as error:
         failure = _translate(error, attempt, family)
         if failure is None:
@@ -581,10 +596,11 @@ async def _read_chunks_async(
     attempt.renew_read_limit()
     encoded = "content-encoding" in response.headers
     try:
-        async for chunk in response.aiter_bytes() if encoded else response.aiter_raw():
+        async for chunk in response.aiter_bytes() if encoded else response.stream:
             yield chunk
             del chunk
             check()
+        await response.aclose()
     except Exception as error:
         failure = _translate(error, attempt, family)
         if failure is None:
