@@ -1,0 +1,87 @@
+"""The local Bedrock on a socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from helpers_local import Caller
+
+from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.server import LocalServer
+
+
+def test_it_listens_on_loopback_unless_told_otherwise(bedrock: LocalBedrock) -> None:
+    with LocalServer(bedrock) as server:
+        assert server.url == f"http://127.0.0.1:{server.port}"
+
+
+def test_it_can_listen_on_ipv6(bedrock: LocalBedrock) -> None:
+    try:
+        server = LocalServer(bedrock, host="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with server, httpx.Client() as client:
+        assert Caller(bedrock, None, client=client, host=server.url).converse().status_code == 403
+
+
+def test_its_certificate_is_good_for_loopback_by_name_too(bedrock: LocalBedrock) -> None:
+    with LocalServer(bedrock, tls=True) as server:
+        context = ssl.create_default_context(cafile=server.ca_file)
+        host = f"https://localhost:{server.port}"
+        with httpx.Client(verify=context) as client:
+            assert Caller(bedrock, None, client=client, host=host).converse().status_code == 403
+
+
+def test_its_certificate_is_trusted_by_nobody_else(bedrock: LocalBedrock) -> None:
+    with (
+        LocalServer(bedrock, tls=True) as server,
+        httpx.Client() as client,
+        pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        client.get(server.url)
+
+
+def test_its_port_and_its_file_are_given_back(bedrock: LocalBedrock) -> None:
+    with LocalServer(bedrock, tls=True) as server:
+        ca_file, port = server.ca_file, server.port
+
+    assert ca_file is not None
+    assert not os.path.exists(ca_file)
+    with socket.create_server(("127.0.0.1", port)) as again:
+        assert again.getsockname()[1] == port
+
+
+def test_a_port_that_is_taken_is_an_error(bedrock: LocalBedrock) -> None:
+    with LocalServer(bedrock) as server, pytest.raises(OSError, match="in use"):
+        LocalServer(bedrock, port=server.port)
+
+
+def test_many_call_at_once(bedrock: LocalBedrock) -> None:
+    key = bedrock.mint_key()
+    with (
+        LocalServer(bedrock) as server,
+        httpx.Client() as client,
+        ThreadPoolExecutor(32) as pool,
+    ):
+        caller = Caller(bedrock, key, client=client, host=server.url)
+        replies = list(pool.map(lambda n: caller.converse(f"number {n}"), range(200)))
+
+    texts = [r.json()["output"]["message"]["content"][0]["text"] for r in replies]
+    assert texts == [f"You said: number {n}" for n in range(200)]
+
+
+def test_threads_may_change_it_while_it_answers(bedrock: LocalBedrock) -> None:
+    def live(number: int) -> list[int]:
+        key = bedrock.mint_key("LONG_TERM", user_name=f"user-{number}")
+        caller = Caller(bedrock, key)
+        before = caller.converse().status_code
+        bedrock.delete_key(key)
+        return [before, caller.converse().status_code]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(live, range(50))) == [[200, 403]] * 50

@@ -1,0 +1,175 @@
+"""The story, and the other commands of `bedrock-bearer local`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from helpers_local import Caller
+
+from bedrock_bearer.cli.local import local
+from bedrock_bearer.keys import ApiKey
+
+
+@pytest.fixture(scope="module")
+def told() -> str:
+    result = CliRunner().invoke(local, ["story"], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_the_story_says_that_it_is_no_aws(told: str) -> None:
+    assert told.startswith("A Bedrock on this machine. It is no AWS")
+
+
+def test_the_story_tells_the_reply_and_its_tokens(told: str) -> None:
+    assert told.count("8 tokens in, 21 out, 29 in all; 551 ms") == 3
+
+
+def test_the_story_tells_the_refusal_and_explains_it(told: str) -> None:
+    flat = " ".join(told.replace("|", " ").split())
+    assert (
+        "User: arn:aws:sts::123456789012:assumed-role/dev/dev is not authorized to perform:"
+        " bedrock:CallWithBearerToken on resource: * with an explicit deny in an identity-based"
+        " policy" in flat
+    )
+    assert "ShortTermKeyDeniedError explains" in flat
+    assert "bedrock:bearerTokenType = SHORT_TERM" in flat
+
+
+def test_the_story_falls_back_to_the_long_term_key(told: str) -> None:
+    after = told.partition("3. ")[2]
+    assert re.search(r"LONG_TERM key \.\.\..{4}: Hello", after)
+
+
+def test_the_story_tells_of_five_days_and_of_thirty(told: str) -> None:
+    assert "A key for 5 days: 200" in told
+    assert "A key for 30 days: 403" in told
+
+
+def test_the_story_fits_a_terminal(told: str) -> None:
+    assert max(len(line) for line in told.splitlines()) <= 90
+
+
+def test_the_story_shows_no_key(told: str) -> None:
+    assert "ABSK" not in told
+    assert "bedrock-api-key-" not in told
+
+
+@pytest.mark.parametrize("token_type", ["SHORT_TERM", "long_term"])
+def test_a_key_is_minted_in_aws_form(token_type: str) -> None:
+    result = CliRunner().invoke(local, ["mint-key", "--type", token_type, "--user", "app"])
+
+    key = ApiKey.parse(result.stdout)
+    assert key.token_type == token_type.upper()
+
+
+def test_a_minted_key_lives_as_long_as_told() -> None:
+    result = CliRunner().invoke(local, ["mint-key", "--hours", "2", "--region", "eu-west-1"])
+
+    description = ApiKey.parse(result.stdout)
+    assert description.issued_at is not None
+    assert description.expires_at is not None
+    assert (description.expires_at - description.issued_at).total_seconds() == 7200
+    assert description.region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["mint-key", "--account", "12"], "--account takes twelve digits"),
+        (["serve", "--fault", "none"], "there is no fault 'none'"),
+        (["serve", "--fault", "throttling:2"], "is not above 0 and at most 1"),
+        (["serve", "--fault", "throttling:x"], "is not above 0 and at most 1"),
+    ],
+)
+def test_wrong_usage_is_said(arguments: list[str], problem: str) -> None:
+    result = CliRunner().invoke(local, arguments)
+
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_a_wrong_script_is_said(tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text('[{"txet": 1}]')
+
+    result = CliRunner().invoke(local, ["serve", "--script", str(script)])
+
+    assert result.exit_code == 1
+    assert "item 1: unknown members txet" in result.stderr
+
+
+def test_all_faults_are_listed() -> None:
+    result = CliRunner().invoke(local, ["serve", "--fault", "list"])
+
+    assert "throttling" in result.stdout.splitlines()
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+    """`local serve` as its user starts it, and the variables that it says to export."""
+    command = [sys.executable, "-m", "bedrock_bearer", "local", "serve", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    watchdog = threading.Timer(30, process.kill)
+    watchdog.start()
+    try:
+        yield exported(process), process
+    finally:
+        watchdog.cancel()
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
+def exported(process: subprocess.Popen[str]) -> dict[str, str]:
+    assert process.stdout is not None
+    variables: dict[str, str] = {}
+    for line in process.stdout:
+        name, _, value = line.removeprefix("export ").strip().partition("=")
+        variables[name] = value
+        if name == "AWS_BEARER_TOKEN_BEDROCK":
+            break
+    return variables
+
+
+def test_serve_says_how_to_use_it_and_is_used_so() -> None:
+    with serving("--fault", "throttling:0.5") as (variables, process), httpx.Client() as client:
+        caller = Caller(
+            None,
+            variables["AWS_BEARER_TOKEN_BEDROCK"],
+            client=client,
+            host=variables["AWS_ENDPOINT_URL"],
+        )
+        statuses = [caller.converse().status_code for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read() if process.stderr else ""
+
+    assert statuses == [200, 429]
+    assert "no AWS" in said
+    assert process.returncode in (0, 130)
+
+
+def test_serve_can_deny_a_type_of_key() -> None:
+    with serving("--deny", "long_term") as (variables, _), httpx.Client() as client:
+        caller = Caller(
+            None,
+            variables["AWS_BEARER_TOKEN_BEDROCK"],
+            client=client,
+            host=variables["AWS_ENDPOINT_URL"],
+        )
+        response = caller.converse()
+
+    assert response.status_code == 403
+    assert "with an explicit deny in an identity-based policy" in response.json()["Message"]
