@@ -287,7 +287,14 @@ class BedrockClient(_Client):
         return reply
 
     def _attempts(self, call: Call[Any], exchange: Callable[[Call[Any], ApiKey], Result]) -> Result:
-        result: Result = call.retries.sync()(self._attempt, call, exchange)
+        try:
+            return self._attempt(call, exchange)
+        except BedrockError:
+            if call.retries.next_delay is None:
+                raise
+        # Most calls need no second attempt, and so none of what tenacity costs.
+        call.retries.wait()
+        result: Result = call.retries.loop()(self._attempt, call, exchange)
         return result
 
     def _attempt(self, call: Call[Any], exchange: Callable[[Call[Any], ApiKey], Result]) -> Result:
@@ -417,7 +424,14 @@ class AsyncBedrockClient(_Client):
     async def _attempts(
         self, call: Call[Any], exchange: Callable[[Call[Any], ApiKey], Awaitable[Result]]
     ) -> Result:
-        result: Result = await call.retries.asynchronous()(self._attempt, call, exchange)
+        try:
+            return await self._attempt(call, exchange)
+        except BedrockError:
+            if call.retries.next_delay is None:
+                raise
+        # Most calls need no second attempt, and so none of what tenacity costs.
+        await call.retries.wait_async()
+        result: Result = await call.retries.loop_async()(self._attempt, call, exchange)
         return result
 
     async def _attempt(

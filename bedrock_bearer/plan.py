@@ -7,7 +7,7 @@ import json
 import sys
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
@@ -46,7 +46,7 @@ from bedrock_bearer.wire.classify import (
 )
 from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, path_segment
 from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
-from bedrock_bearer.wire.records import AttemptRecord, CallRecord, OnEvent, emit
+from bedrock_bearer.wire.records import AttemptRecord, CallRecord, OnEvent, emit, is_heard
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota, RetryRun
 from bedrock_bearer.wire.transport import WireRequest, WireResponse
 
@@ -174,36 +174,53 @@ class Operation(Generic[Reply]):
 def converse_operation(
     model_id: str, messages: Any, options: ConverseOptions
 ) -> Operation[ConverseResponse]:
-    """Plan a Converse call."""
-    return _model_operation(
-        "Converse", model_id, "converse", _converse_body(model_id, messages, options)
+    """Plan a Converse call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
+    return Operation(
+        "Converse",
+        "POST",
+        f"/model/{path_segment(model_id)}/converse",
+        _body(ConverseRequest, model_id, messages, options),
+        _read_converse,
+        model_id,
     )
 
 
 def converse_stream_operation(
     model_id: str, messages: Any, options: ConverseOptions
 ) -> Operation[ConverseResponse]:
-    """Plan a ConverseStream call."""
-    operation = _model_operation(
+    """Plan a ConverseStream call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
+    return Operation(
         "ConverseStream",
+        "POST",
+        f"/model/{path_segment(model_id)}/converse-stream",
+        _body(ConverseRequest, model_id, messages, options),
+        _read_converse,
         model_id,
-        "converse-stream",
-        _converse_body(model_id, messages, options),
+        accept="application/vnd.amazon.eventstream",
     )
-    return replace(operation, accept="application/vnd.amazon.eventstream")
 
 
 def count_tokens_operation(
     model_id: str, messages: Any, options: CountTokensOptions
 ) -> Operation[CountTokensResponse]:
-    """Plan a CountTokens call."""
-    with _invalid_arguments_named():
-        body = _encode(CountTokensRequest.build(model_id, messages, **options).to_wire())
+    """Plan a CountTokens call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
     return Operation(
         "CountTokens",
         "POST",
         f"/model/{path_segment(model_id)}/count-tokens",
-        body,
+        _body(CountTokensRequest, model_id, messages, options),
         lambda response, key: _validate(CountTokensResponse, response),
         model_id,
     )
@@ -214,32 +231,22 @@ def probe_operation() -> Operation[ProbeResult]:
     return Operation("ListAsyncInvokes", "GET", "/async-invoke?maxResults=1", b"", _read_probe)
 
 
-def _model_operation(
-    name: str, model_id: str, verb: str, body: bytes
-) -> Operation[ConverseResponse]:
-    path = f"/model/{path_segment(model_id)}/{verb}"
-    return Operation(name, "POST", path, body, _read_converse, model_id)
-
-
-def _converse_body(model_id: str, messages: Any, options: ConverseOptions) -> bytes:
-    with _invalid_arguments_named():
-        return _encode(ConverseRequest.build(model_id, messages, **options).to_wire())
-
-
-@contextlib.contextmanager
-def _invalid_arguments_named() -> Iterator[None]:
-    """Turn the data model's ValueError into our own error, before anything is sent."""
+def _body(
+    request: type[ConverseRequest] | type[CountTokensRequest],
+    model_id: str,
+    messages: Any,
+    options: Mapping[str, Any],
+) -> bytes:
     try:
-        yield
+        return _encode(request.build(model_id, messages, **options).to_wire())
     except (ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
-    else:
-        return
     raise ConfigurationError(f"The call was not sent: {problem}")
 
 
 def _encode(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    # ASCII, since half a surrogate pair, which a model may write, has no UTF-8.
+    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:
@@ -283,7 +290,7 @@ def _decode_error(message: str, response: WireResponse) -> ResponseDecodeError:
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Return AWS's id of the request."""
+    """Return AWS's id of the request, out of headers with lower-case names."""
     return headers.get("x-amzn-requestid")
 
 
@@ -376,7 +383,9 @@ class Call(Generic[Reply]):
         body = response.body.replace(key.get_secret_value().encode(), b"[API key]")
         if response.status != 200:
             raise error_from_response(response.status, response.headers, body, key.description)
-        return self.operation.read(replace(response, body=body), key.description)
+        if body is not response.body:
+            response = replace(response, body=body)
+        return self.operation.read(response, key.description)
 
     def read_stream(self, status: int, headers: Mapping[str, str]) -> StreamReader:
         """Return the reader for a stream that has begun.
@@ -422,6 +431,8 @@ class Call(Generic[Reply]):
         self._emit_attempt(None, None)
 
     def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
+        if not is_heard(self.settings.on_event):
+            return
         emit(
             self.settings.on_event,
             AttemptRecord(
@@ -440,6 +451,8 @@ class Call(Generic[Reply]):
 
     def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
         """Tell `on_event` that the call is over."""
+        if not is_heard(self.settings.on_event):
+            return
         emit(
             self.settings.on_event,
             CallRecord(

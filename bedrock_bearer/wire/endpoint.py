@@ -177,7 +177,7 @@ def path_segment(model_id: str) -> str:
     """
     if not isinstance(model_id, str) or model_id in ("", ".", ".."):
         raise ConfigurationError("The model id is missing: pass a model id, profile id or ARN.")
-    if not all("!" <= character <= "~" for character in model_id):
+    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
         raise ConfigurationError(
             "The model id holds whitespace, a control character or a non-ASCII one."
         )

@@ -94,6 +94,11 @@ Record = AttemptRecord | CallRecord | KeySwitchRecord
 OnEvent = Callable[[Record], object]
 
 
+def is_heard(on_event: OnEvent | None) -> bool:
+    """Return whether anybody takes records: if not, none need be made."""
+    return on_event is not None or logger.isEnabledFor(logging.DEBUG)
+
+
 def emit(on_event: OnEvent | None, record: Record) -> None:
     """Tell `on_event`; what it raises is logged and does not break the call."""
     logger.debug("%r", record)

@@ -139,14 +139,22 @@ class RetryRun:
         """Refund the quota after a success."""
         self._quota.refund(self._last_cost)
 
-    def sync(self) -> Retrying:
-        """Return tenacity's loop for a thread."""
+    def wait(self) -> None:
+        """Wait in a thread for the next attempt."""
+        self._policy.clock.sleep(self.next_delay or 0.0)
+
+    async def wait_async(self) -> None:
+        """Wait in a task for the next attempt."""
+        await self._policy.clock.sleep_async(self.next_delay or 0.0)
+
+    def loop(self) -> Retrying:
+        """Return tenacity's loop for a thread, for the second attempt and those after it."""
         import tenacity
 
         return tenacity.Retrying(sleep=self._policy.clock.sleep, **self._settings())
 
-    def asynchronous(self) -> AsyncRetrying:
-        """Return tenacity's loop for a task."""
+    def loop_async(self) -> AsyncRetrying:
+        """Return tenacity's loop for a task, for the second attempt and those after it."""
         import tenacity
 
         return tenacity.AsyncRetrying(sleep=self._policy.clock.sleep_async, **self._settings())

@@ -50,7 +50,7 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class WireResponse:
-    """A reply that has come whole."""
+    """A reply that has come whole; its headers' names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -282,7 +282,10 @@ class _Opened:
 
     def __init__(self, response: Any, attempt: Attempt, family: ModuleType) -> None:
         self.status: int = response.status_code
-        self.headers: Mapping[str, str] = response.headers
+        self.headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response.headers.raw
+        }
         self._response = response
         self._attempt = attempt
         self._family = family
@@ -404,25 +407,27 @@ class OpenResponse(_Opened):
         return self._chunks(self._attempt.check_deadline)
 
     def _chunks(self, check: Callable[[], None]) -> Iterator[bytes]:
-        return _read_chunks(self._response, self._attempt, self._family, check)
+        encoded = "content-encoding" in self.headers
+        chunks = self._response.iter_bytes() if encoded else self._response.stream
+        return _read_chunks(chunks, self._response, self._attempt, self._family, check)
 
     def close(self) -> None:
         """Give the connection back: to be used again if the body was read, else closed."""
         self._unwatch()
         reusable = self._response.is_closed
-        with suppress(Exception):
-            self._response.close()
+        if not reusable:
+            with suppress(Exception):
+                self._response.close()
         _end(self._lease, reusable=reusable)
 
 
 def _read_chunks(
-    response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
+    chunks: Any, response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
 ) -> Iterator[bytes]:
     # No method: a generator that held its owner would keep an abandoned stream's connection.
     attempt.renew_read_limit()
-    encoded = "content-encoding" in response.headers
     try:
-        for chunk in response.iter_bytes() if encoded else response.stream:
+        for chunk in chunks:
             yield chunk
             del chunk
             check()
@@ -576,7 +581,9 @@ class AsyncOpenResponse(_Opened):
         return chunks
 
     def _chunks(self, check: Callable[[], None]) -> AsyncIterator[bytes]:
-        return _read_chunks_async(self._response, self._attempt, self._family, check)
+        encoded = "content-encoding" in self.headers
+        chunks = self._response.aiter_bytes() if encoded else self._response.stream
+        return _read_chunks_async(chunks, self._response, self._attempt, self._family, check)
 
     async def close(self) -> None:
         """Give the connection back: to be used again if the body was read, else closed."""
@@ -590,13 +597,12 @@ class AsyncOpenResponse(_Opened):
 
 
 async def _read_chunks_async(
-    response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
+    chunks: Any, response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
 ) -> AsyncIterator[bytes]:
     # No method: a generator that held its owner would keep an abandoned stream's connection.
     attempt.renew_read_limit()
-    encoded = "content-encoding" in response.headers
     try:
-        async for chunk in response.aiter_bytes() if encoded else response.stream:
+        async for chunk in chunks:
             yield chunk
             del chunk
             check()
