@@ -164,9 +164,10 @@ class LocalBedrock:
             return self._keys.get(key).principal_arn
 
     def create_access_key(self, principal: str) -> tuple[str, str]:
-        """Give a user or role an access key for IAM; return its id and its secret.
+        """Give a user or role an access key; return its id and its secret.
 
-        The signatures made with it are not verified; only its id counts.
+        IAM goes by its id and does not verify the signature. Short-term keys that AWS's own
+        generator signs with it are verified, and accepted.
         """
         with self._lock:
             return self._iam.create_access_key(self._principals.find(principal)[0])

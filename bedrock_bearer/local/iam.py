@@ -17,7 +17,13 @@ from xml.sax.saxutils import escape
 
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, whole_response
-from bedrock_bearer.local.keyring import BEDROCK_SERVICE, KEYS_PER_USER, Keyring, MintedKey
+from bedrock_bearer.local.keyring import (
+    BEDROCK_SERVICE,
+    KEYS_PER_USER,
+    AccessKey,
+    Keyring,
+    MintedKey,
+)
 from bedrock_bearer.local.principals import (
     FULL_ACCESS,
     LIMITED_ACCESS,
@@ -72,7 +78,6 @@ class Iam:
         self._account_id = account_id
         self._partition = partition
         self._clock = clock
-        self._access_keys: dict[str, str] = {}
         self._administrator = principals.add_user(
             ADMINISTRATOR, account_id, clock(), partition=partition
         )
@@ -115,8 +120,11 @@ class Iam:
         """Give a principal an access key; return its id and its secret."""
         prefix = "AKIA" if principal.is_user else "ASIA"
         access_key_id = minting.identifier(prefix, principal.account_id)
-        self._access_keys[access_key_id] = principal.arn
-        return access_key_id, secrets.token_urlsafe(30)
+        secret = secrets.token_urlsafe(30)
+        self._keys.access_keys[access_key_id] = AccessKey(
+            access_key_id, secret, principal.arn, principal.account_id
+        )
+        return access_key_id, secret
 
     # ------------------------------------------------------------------------ who, and may he
 
@@ -126,10 +134,10 @@ class Iam:
         if found is None:
             text = "Request is missing Authentication Token"
             raise IamError(403, "MissingAuthenticationToken", text)
-        arn = self._access_keys.get(found[1])
-        if arn is None:
+        access_key = self._keys.access_keys.get(found[1])
+        if access_key is None:
             return self._administrator
-        principal = self._principals.get(arn)
+        principal = self._principals.get(access_key.principal_arn)
         if principal is None:
             text = "The security token included in the request is invalid."
             raise IamError(403, "InvalidClientTokenId", text)
@@ -209,7 +217,7 @@ class Iam:
             raise _delete_conflict(
                 "Cannot delete entity, must delete service specific credentials first."
             )
-        if user.arn in self._access_keys.values():
+        if self._access_keys_of(user):
             raise _delete_conflict("Cannot delete entity, must delete access keys first.")
         self._principals.remove(user)
         return None
@@ -281,19 +289,21 @@ class Iam:
 
     def _list_access_keys(self, user: Principal, given: Parameters) -> Result:
         keys = [
-            {"UserName": user.name, "AccessKeyId": access_key_id, "Status": "Active"}
-            for access_key_id, arn in self._access_keys.items()
-            if arn == user.arn
+            {"UserName": user.name, "AccessKeyId": access_key.id, "Status": "Active"}
+            for access_key in self._access_keys_of(user)
         ]
         return _page("AccessKeyMetadata", keys, given)
 
     def _delete_access_key(self, user: Principal, given: Parameters) -> Result:
         access_key_id = given.get("AccessKeyId", "")
-        if self._access_keys.get(access_key_id) != user.arn:
+        if access_key_id not in [access_key.id for access_key in self._access_keys_of(user)]:
             text = f"The Access Key with id {access_key_id} cannot be found."
             raise _no_such_entity(text)
-        del self._access_keys[access_key_id]
+        del self._keys.access_keys[access_key_id]
         return None
+
+    def _access_keys_of(self, user: Principal) -> list[AccessKey]:
+        return [k for k in self._keys.access_keys.values() if k.principal_arn == user.arn]
 
     # ---------------------------------------------------------- service-specific credentials
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from bedrock_bearer.keys import TokenType
 from bedrock_bearer.local import minting
+from bedrock_bearer.local.presigned import read_presigned
 from bedrock_bearer.local.principals import Principal
 from bedrock_bearer.local.service_errors import Layer, ServiceError, key_refused
 
@@ -50,11 +51,27 @@ class MintedKey:
         return f"MintedKey({self.token_type}, ...{self.text[-4:]}, {self.principal_arn})"
 
 
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key of IAM: it signs requests to IAM, and short-term keys."""
+
+    id: str
+    secret: str = field(repr=False)
+    principal_arn: str
+    account_id: str
+
+
 class Keyring:
-    """Every key minted here. Not thread-safe by itself: its owner holds a lock."""
+    """Every key minted here. Not thread-safe by itself: its owner holds a lock.
+
+    Attributes:
+        access_keys: the access keys by their ids; the short-term keys that somebody signs with
+            one are accepted too.
+    """
 
     def __init__(self) -> None:
         self._by_text: dict[str, MintedKey] = {}
+        self.access_keys: dict[str, AccessKey] = {}
 
     def mint_short_term(
         self, principal: Principal, *, region: str, now: datetime, expires_in: timedelta
@@ -144,12 +161,28 @@ class Keyring:
         prefixes = (minting.SHORT_TERM_PREFIX, minting.LONG_TERM_PREFIX)
         if scheme.lower() != "bearer" or not text.startswith(prefixes):
             raise key_refused(MALFORMED)
-        key = self._by_text.get(text)
+        key = self._by_text.get(text) or self._presigned(text)
         if key is None or key.status != "Active" or key.region not in (None, region):
             raise key_refused(REJECTED)
         if key.expires_at is not None and now >= key.expires_at:
             raise key_refused(EXPIRED)
         return key
+
+    def _presigned(self, text: str) -> MintedKey | None:
+        """The short-term key that somebody signed with one of the access keys, or None."""
+        read = read_presigned(text)
+        access_key = self.access_keys.get(read.access_key_id) if read else None
+        if read is None or access_key is None or not read.is_signed_with(access_key.secret):
+            return None
+        return MintedKey(
+            text,
+            TokenType.SHORT_TERM,
+            access_key.principal_arn,
+            access_key.account_id,
+            read.issued_at,
+            read.expires_at,
+            read.region,
+        )
 
     def _add(self, key: MintedKey) -> MintedKey:
         self._by_text[key.text] = key

@@ -1,0 +1,75 @@
+"""Short-term keys that somebody else signed with an access key of the local IAM.
+
+AWS's own generator makes such keys without asking anybody; the service verifies the signature as
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, quote
+
+from bedrock_bearer.local.minting import SHORT_TERM_PREFIX
+
+HOST = "bedrock.amazonaws.com"
+MAX_LIFETIME_SECONDS = 43_200
+_EMPTY_BODY = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedKey:
+    """What a short-term key says, and the signature that is to prove it."""
+
+    access_key_id: str
+    region: str
+    issued_at: datetime
+    expires_at: datetime
+    scope: str
+    parameters: tuple[tuple[str, str], ...]
+    signature: str
+
+    def is_signed_with(self, secret: str) -> bool:
+        """Return whether the signature was made with this secret access key."""
+        query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in self.parameters)
+        request = f"POST\n/\n{query}\nhost:{HOST}\n\nhost\n{_EMPTY_BODY}"
+        moment = self.issued_at.strftime("%Y%m%dT%H%M%SZ")
+        hashed = hashlib.sha256(request.encode()).hexdigest()
+        text = f"AWS4-HMAC-SHA256\n{moment}\n{self.scope}\n{hashed}"
+        key = f"AWS4{secret}".encode()
+        for part in self.scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        expected = hmac.digest(key, text.encode(), "sha256").hex()
+        return hmac.compare_digest(expected.encode(), self.signature.encode())
+
+
+def read_presigned(text: str) -> PresignedKey | None:
+    """Return what a short-term key says, or None if it is not one; verifies nothing."""
+    try:
+        url = base64.b64decode(text.removeprefix(SHORT_TERM_PREFIX), validate=True).decode()
+        host, _, query = url.partition("/?")
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        # The version is added after signing.
+        del given["Version"]
+        signature = given.pop("X-Amz-Signature")
+        access_key_id, scope = given["X-Amz-Credential"].split("/", 1)
+        _, region, service, _ = scope.split("/")
+        issued_at = datetime.strptime(given["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        lifetime = int(given["X-Amz-Expires"])
+    except (KeyError, ValueError):
+        return None
+    is_call = given.get("Action") == "CallWithBearerToken"
+    if host != HOST or service != "bedrock" or not is_call or lifetime > MAX_LIFETIME_SECONDS:
+        return None
+    return PresignedKey(
+        access_key_id,
+        region,
+        issued_at,
+        issued_at + timedelta(seconds=lifetime),
+        scope,
+        tuple(sorted(given.items())),
+        signature,
+    )
