@@ -7,6 +7,7 @@ compile every annotation again when they are imported, a fifth of the time that 
 from __future__ import annotations
 
 import binascii
+import json
 import math
 from base64 import b64decode, b64encode
 from importlib import import_module
@@ -14,7 +15,12 @@ from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Strict, StrictBool
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import (
+    CoreSchema,
+    PydanticCustomError,
+    PydanticSerializationError,
+    core_schema,
+)
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -69,6 +75,14 @@ class WireModel(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """The structure as JSON-able data under AWS's names: nothing added, nothing lost."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def to_wire_json(self) -> bytes:
+        """What `to_wire` gives, as JSON."""
+        try:
+            return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True)
+        except PydanticSerializationError:
+            # Half a surrogate pair, which a model may write, has no UTF-8, but an escape.
+            return json.dumps(self.to_wire()).encode("ascii")
 
 
 def build(model: type[BaseModel]) -> None:

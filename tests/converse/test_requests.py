@@ -382,3 +382,15 @@ def test_models_of_another_kind_are_refused() -> None:
         role: str = "user"
 
     assert refusal([Other()]).endswith("not Other")
+
+
+def test_the_json_of_a_request_is_what_its_wire_form_says() -> None:
+    request = ConverseRequest.build("m", "Gr\u00fc\u00dfe", temperature=1, top_p=0.5)
+
+    assert json.loads(request.to_wire_json()) == request.to_wire()
+
+
+def test_half_a_surrogate_pair_goes_out_as_an_escape() -> None:
+    request = ConverseRequest.build("m", "\ud83d")
+
+    assert b'"\\ud83d"' in request.to_wire_json()
