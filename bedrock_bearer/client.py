@@ -485,7 +485,7 @@ class _Stream:
         self._reader: StreamReader | None = None
         self._first: StreamEvent | None = None
         self._opened: Any = None
-        self._is_recorded = False
+        self._is_over = False
 
     @property
     def request_id(self) -> str | None:
@@ -513,17 +513,12 @@ class _Stream:
         first, self._first = self._first, None
         return first
 
-    def _whole(self) -> ConverseResponse:
-        reader = self._started()
-        if not reader.complete:
-            raise reader.interrupted("The stream was closed before the model's message ended")
-        return reader.response()
-
-    def _record(self, error: BedrockError | None = None) -> None:
-        """Tell `on_event` once that the call is over."""
-        if self._is_recorded or self._reader is None:
+    def _end(self, error: BedrockError | None = None) -> None:
+        """Read no more, and tell `on_event` once that the call is over."""
+        if self._is_over or self._reader is None:
             return
-        self._is_recorded = True
+        self._is_over = True
+        self._reader.stop()
         self._call.emit_call(error=error, reply=self._reader.response())
 
 
@@ -567,7 +562,7 @@ class ConverseStream(_Stream):
                 return event
             self.close()
             raise StopIteration
-        self._record(failure)
+        self._end(failure)
         self.close()
         raise failure
 
@@ -585,11 +580,11 @@ class ConverseStream(_Stream):
         """
         for _ in self:
             pass
-        return self._whole()
+        return self._started().response()
 
     def close(self) -> None:
         """Give the connection back. What was not read is lost."""
-        self._record()
+        self._end()
         if self._opened is not None:
             self._opened.close()
 
@@ -648,7 +643,7 @@ class AsyncConverseStream(_Stream):
                 return event
             await self.aclose()
             raise StopAsyncIteration
-        self._record(failure)
+        self._end(failure)
         await self.aclose()
         raise failure
 
@@ -661,11 +656,11 @@ class AsyncConverseStream(_Stream):
         """Read what is left and return the whole reply; see `ConverseStream.final_response`."""
         async for _ in self:
             pass
-        return self._whole()
+        return self._started().response()
 
     async def aclose(self) -> None:
         """Give the connection back. What was not read is lost."""
-        self._record()
+        self._end()
         if self._opened is not None:
             await self._opened.close()
 

@@ -23,7 +23,6 @@ from bedrock_bearer.converse import (
     parse_event_json,
 )
 from bedrock_bearer.errors import (
-    APIError,
     AuthenticationError,
     BearerTokenDeniedError,
     BedrockError,
@@ -168,7 +167,6 @@ class Operation(Generic[Reply]):
     body: bytes
     read: Callable[[WireResponse, KeyDescription], Reply]
     model_id: str | None = None
-    accept: str = "application/json"
 
 
 def converse_operation(
@@ -204,7 +202,6 @@ def converse_stream_operation(
         _body(ConverseRequest, model_id, messages, options),
         _read_converse,
         model_id,
-        accept="application/vnd.amazon.eventstream",
     )
 
 
@@ -238,15 +235,10 @@ def _body(
     options: Mapping[str, Any],
 ) -> bytes:
     try:
-        return _encode(request.build(model_id, messages, **options).to_wire())
+        return request.build(model_id, messages, **options).to_wire_json()
     except (ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
     raise ConfigurationError(f"The call was not sent: {problem}")
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    # ASCII, since half a surrogate pair, which a model may write, has no UTF-8.
-    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:
@@ -347,7 +339,6 @@ class Call(Generic[Reply]):
             operation.method,
             endpoint.url + operation.path,
             (
-                ("accept", operation.accept),
                 ("accept-encoding", "identity"),
                 ("content-type", "application/json"),
                 ("user-agent", _USER_AGENT),
@@ -494,6 +485,8 @@ class StreamReader:
         self._decoder = EventStreamDecoder()
         self._messages: deque[EventStreamMessage] = deque()
         self._accumulator = StreamAccumulator()
+        self._has_begun = False
+        self._failure: BedrockError | None = None
 
     @property
     def complete(self) -> bool:
@@ -504,16 +497,22 @@ class StreamReader:
         """Take the next bytes of the body; None when there are no more.
 
         Raises:
-            EventStreamDecodeError: the bytes are not valid framing, or end inside a frame.
-            StreamInterruptedError: they end before `messageStop`.
+            EventStreamDecodeError: the bytes are not valid framing.
+            StreamInterruptedError: they end before `messageStop`, or inside a frame.
         """
+        self._messages.extend(self._decoder.feed(data or b""))
         if data is not None:
-            self._messages.extend(self._decoder.feed(data))
             return
         self.ended = True
-        self._decoder.close()
-        if not self.complete:
-            raise self.interrupted("The stream ended before the model's message did")
+        try:
+            self._decoder.close()
+        except EventStreamDecodeError as error:
+            cut = error.message
+        else:
+            if self.complete:
+                return
+            cut = "The stream ended before the model's message did"
+        raise self.interrupted(cut)
 
     def next_event(self) -> StreamEvent | None:
         """Return the next event, or None when it takes more bytes.
@@ -521,26 +520,37 @@ class StreamReader:
         Raises:
             APIError: AWS sent an error inside the stream.
             EventStreamDecodeError: an event is not what the API promises.
+            StreamInterruptedError: the stream was stopped before `messageStop`.
         """
-        if not self._messages:
-            return None
-        event = self._event(self._messages.popleft())
-        self._accumulator.add(event)
-        return event
+        if self._messages:
+            event = self._event(self._messages.popleft())
+            self._accumulator.add(event)
+            self._has_begun = True
+            return event
+        if self.ended and not self.complete:
+            raise self._failure or self.interrupted(
+                "The stream was closed before the model's message ended"
+            )
+        return None
+
+    def stop(self) -> None:
+        """Hear that nothing more will be read."""
+        self.ended = True
+        self._messages.clear()
 
     def failure(self, error: BedrockError) -> BedrockError:
         """Return what `error` means to the reader of a stream that has begun."""
-        if isinstance(error, (RequestTimeoutError, StreamInterruptedError, APIError)):
-            return error
-        if isinstance(error, TransportError) or "incomplete" in error.message:
-            return self.interrupted(error.message)
-        return error
+        is_cut = isinstance(error, TransportError) and not isinstance(error, RequestTimeoutError)
+        self._failure = self.interrupted(error.message) if is_cut else error
+        return self._failure
 
     def interrupted(self, message: str) -> StreamInterruptedError:
         """Return the error for a stream that broke off, with the reply as far as it had come."""
         return StreamInterruptedError(
             f"{message.rstrip('.')}. `partial` holds what had come.",
             partial=self.response(),
+            # Until the first event nothing was handed out that a new attempt would repeat.
+            retryable=not self._has_begun,
             request_id=self._request_id,
             key=self._key,
         )

@@ -1,0 +1,22 @@
+"""Both colours of the client, on a machine where nothing is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from helpers_clients import ENVIRONMENT, Colour, FakeTime
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Colour]:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    colour = Colour(request.param)
+    yield colour
+    colour.close()
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
