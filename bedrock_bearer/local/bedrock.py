@@ -28,6 +28,7 @@ from bedrock_bearer.local.principals import (
 from bedrock_bearer.local.replies import Reply
 from bedrock_bearer.local.runtime import Call, Runtime
 from bedrock_bearer.local.service_errors import ServiceError, key_refused
+from bedrock_bearer.local.validation import malformed
 
 USE_OF_A_KEY = "bedrock:CallWithBearerToken"
 
@@ -269,6 +270,8 @@ class LocalBedrock:
             return self._answer_bedrock(request)
         except ServiceError as error:
             return error.response()
+        except RecursionError:
+            return malformed().response()
 
     def _answer_bedrock(self, request: LocalRequest) -> LocalResponse:
         operation = find_operation(request)

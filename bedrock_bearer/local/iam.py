@@ -384,7 +384,7 @@ def _age_of(given: Parameters) -> timedelta | None:
     text = given.get("CredentialAgeDays")
     if text is None:
         return None
-    days = int(text) if text.isdigit() else 0
+    days = int(text) if text.isascii() and text.isdigit() else 0
     if 1 <= days <= MAX_AGE_DAYS:
         return timedelta(days=days)
     bound = "greater than or equal to 1" if days < 1 else f"less than or equal to {MAX_AGE_DAYS}"
@@ -431,10 +431,19 @@ def _credential_shape(key: MintedKey, *, with_secret: bool) -> dict[str, Any]:
 
 def _page(name: str, items: Sequence[Any], given: Parameters) -> dict[str, Any]:
     """One page of a list; the marker is the index of the next item."""
-    start = int(given.get("Marker") or 0)
-    end = start + int(given.get("MaxItems") or PAGE_SIZE)
+    start = _whole_number(given, "Marker", 0)
+    end = start + _whole_number(given, "MaxItems", PAGE_SIZE)
     page: dict[str, Any] = {name: list(items[start:end]), "IsTruncated": end < len(items)}
     return page | ({"Marker": str(end)} if end < len(items) else {})
+
+
+def _whole_number(given: Parameters, name: str, default: int) -> int:
+    text = given.get(name)
+    if not text:
+        return default
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise IamError(400, "ValidationError", f"{name} is not a whole number.")
 
 
 def _moment(moment: datetime) -> str:

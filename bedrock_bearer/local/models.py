@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bedrock_bearer.local.service_errors import invalid
@@ -24,6 +24,7 @@ class LocalModel:
         on_demand: whether its own id can be called; if not, only an inference profile can.
         context_tokens: how many tokens go in.
         output_tokens: how many tokens can be asked for.
+        reads_images: whether it takes images too.
     """
 
     id: str
@@ -32,7 +33,7 @@ class LocalModel:
     on_demand: bool = True
     context_tokens: int = 200_000
     output_tokens: int = 64_000
-    input_modalities: tuple[str, ...] = field(default=("TEXT",))
+    reads_images: bool = False
 
     def arn(self, partition: str, region: str) -> str:
         """The ARN of the model in a Region."""
@@ -45,7 +46,7 @@ class LocalModel:
             "modelId": self.id,
             "modelName": self.name,
             "providerName": self.provider,
-            "inputModalities": list(self.input_modalities),
+            "inputModalities": ["TEXT", "IMAGE"] if self.reads_images else ["TEXT"],
             "outputModalities": ["TEXT"],
             "responseStreamingSupported": True,
             "customizationsSupported": [],
@@ -54,94 +55,39 @@ class LocalModel:
         }
 
 
-_SEEING = ("TEXT", "IMAGE")
+def _claude(
+    id_: str, name: str, output_tokens: int = 64_000, *, on_demand: bool = False
+) -> LocalModel:
+    return LocalModel(
+        f"anthropic.claude-{id_}",
+        f"Claude {name}",
+        "Anthropic",
+        on_demand,
+        output_tokens=output_tokens,
+        reads_images=True,
+    )
+
 
 MODELS = (
     LocalModel("amazon.nova-micro-v1:0", "Nova Micro", "Amazon", True, 128_000, 10_000),
-    LocalModel("amazon.nova-lite-v1:0", "Nova Lite", "Amazon", True, 300_000, 10_000, _SEEING),
-    LocalModel("amazon.nova-pro-v1:0", "Nova Pro", "Amazon", True, 300_000, 10_000, _SEEING),
-    LocalModel(
-        "amazon.nova-premier-v1:0", "Nova Premier", "Amazon", False, 1_000_000, 32_000, _SEEING
-    ),
-    LocalModel(
-        "amazon.nova-2-lite-v1:0", "Nova 2 Lite", "Amazon", False, 1_000_000, 64_000, _SEEING
-    ),
-    LocalModel(
-        "anthropic.claude-3-haiku-20240307-v1:0",
-        "Claude 3 Haiku",
-        "Anthropic",
-        True,
-        200_000,
-        4_096,
-        _SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-3-5-sonnet-20240620-v1:0",
-        "Claude 3.5 Sonnet",
-        "Anthropic",
-        True,
-        200_000,
-        8_192,
-        _SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-3-7-sonnet-20250219-v1:0",
-        "Claude 3.7 Sonnet",
-        "Anthropic",
-        False,
-        input_modalities=_SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-sonnet-4-20250514-v1:0",
-        "Claude Sonnet 4",
-        "Anthropic",
-        False,
-        input_modalities=_SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-sonnet-4-5-20250929-v1:0",
-        "Claude Sonnet 4.5",
-        "Anthropic",
-        False,
-        input_modalities=_SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-haiku-4-5-20251001-v1:0",
-        "Claude Haiku 4.5",
-        "Anthropic",
-        False,
-        input_modalities=_SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-sonnet-4-6",
-        "Claude Sonnet 4.6",
-        "Anthropic",
-        False,
-        input_modalities=_SEEING,
-    ),
-    LocalModel(
-        "anthropic.claude-opus-4-6-v1",
-        "Claude Opus 4.6",
-        "Anthropic",
-        False,
-        output_tokens=128_000,
-        input_modalities=_SEEING,
-    ),
+    LocalModel("amazon.nova-lite-v1:0", "Nova Lite", "Amazon", True, 300_000, 10_000, True),
+    LocalModel("amazon.nova-pro-v1:0", "Nova Pro", "Amazon", True, 300_000, 10_000, True),
+    LocalModel("amazon.nova-2-lite-v1:0", "Nova 2 Lite", "Amazon", False, 1_000_000, 64_000, True),
+    _claude("3-haiku-20240307-v1:0", "3 Haiku", 4_096, on_demand=True),
+    _claude("3-5-sonnet-20240620-v1:0", "3.5 Sonnet", 8_192, on_demand=True),
+    _claude("3-7-sonnet-20250219-v1:0", "3.7 Sonnet"),
+    _claude("sonnet-4-20250514-v1:0", "Sonnet 4"),
+    _claude("sonnet-4-5-20250929-v1:0", "Sonnet 4.5"),
+    _claude("haiku-4-5-20251001-v1:0", "Haiku 4.5"),
+    _claude("sonnet-4-6", "Sonnet 4.6"),
+    _claude("opus-4-6-v1", "Opus 4.6", 128_000),
     LocalModel("deepseek.r1-v1:0", "DeepSeek-R1", "DeepSeek", False, 128_000, 32_768),
-    LocalModel(
-        "meta.llama3-1-8b-instruct-v1:0", "Llama 3.1 8B Instruct", "Meta", True, 128_000, 8_192
-    ),
-    LocalModel(
-        "mistral.mistral-7b-instruct-v0:2",
-        "Mistral 7B Instruct",
-        "Mistral AI",
-        True,
-        32_000,
-        8_192,
-    ),
+    LocalModel("meta.llama3-1-8b-instruct-v1:0", "Llama 3.1 8B", "Meta", True, 128_000, 8_192),
+    LocalModel("mistral.mistral-7b-instruct-v0:2", "Mistral 7B", "Mistral AI", True, 32_000, 8_192),
     LocalModel("openai.gpt-oss-20b-1:0", "gpt-oss-20b", "OpenAI", True, 128_000, 16_384),
     LocalModel("openai.gpt-oss-120b-1:0", "gpt-oss-120b", "OpenAI", True, 128_000, 16_384),
 )
+"""Foundation models. How many tokens go in and out of each is about right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote
 
@@ -29,8 +29,8 @@ class PresignedKey:
     issued_at: datetime
     expires_at: datetime
     scope: str
-    parameters: tuple[tuple[str, str], ...]
-    signature: str
+    parameters: tuple[tuple[str, str], ...] = field(repr=False)
+    signature: str = field(repr=False)
 
     def is_signed_with(self, secret: str) -> bool:
         """Return whether the signature was made with this secret access key."""

@@ -14,7 +14,14 @@ from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, jso
 from bedrock_bearer.local.models import PROFILE_AREAS, CalledModel, ModelCatalogue
 from bedrock_bearer.local.replies import Reply, Script, echo
 from bedrock_bearer.local.service_errors import ServiceError, invalid
-from bedrock_bearer.local.validation import check_converse, check_messages, read_json
+from bedrock_bearer.local.validation import (
+    APPLY_GUARDRAIL,
+    COUNT_TOKENS,
+    check_converse,
+    check_messages,
+    check_structure,
+    read_json,
+)
 
 PROFILE_CREATED_AT = "2025-01-01T00:00:00Z"
 
@@ -109,17 +116,16 @@ class Runtime:
         return self.guardrails.require(identifier, config.get("guardrailVersion", ""))
 
     def _count_tokens(self, call: Call) -> LocalResponse:
-        model = self.models.find(
-            call.target, partition=call.partition, region=call.region, account=call.account_id
-        ).model
-        if model is None:
+        if self.called_model(call).model is None:
             raise invalid("The provided model identifier is invalid.")
-        given = read_json(call.request.body).get("input") or {}
-        if "converse" in given:
+        request = read_json(call.request.body)
+        check_structure(request, COUNT_TOKENS)
+        given = request.get("input") or {}
+        if given.get("converse"):
             check_messages(given["converse"])
             return json_response(200, {"inputTokens": tokens.count_request(given["converse"])})
-        if "invokeModel" in given:
-            body = str(given["invokeModel"].get("body", ""))
+        if given.get("invokeModel"):
+            body = given["invokeModel"].get("body") or ""
             # The body is base64: four characters for three bytes.
             return json_response(200, {"inputTokens": tokens.count_text(body) * 3 // 4 or 1})
         raise invalid(
@@ -129,8 +135,10 @@ class Runtime:
 
     def _apply_guardrail(self, call: Call) -> LocalResponse:
         guardrail = self.guardrails.require(call.target, call.version)
-        content = read_json(call.request.body).get("content") or []
-        texts = [block["text"].get("text", "") for block in content if "text" in block]
+        request = read_json(call.request.body)
+        check_structure(request, APPLY_GUARDRAIL)
+        blocks = [block.get("text") or {} for block in request.get("content") or []]
+        texts = [block.get("text") or "" for block in blocks]
         return json_response(200, guardrail.apply(texts))
 
     def _list_async_invokes(self, call: Call) -> LocalResponse:

@@ -9,9 +9,39 @@ from typing import Any
 
 from bedrock_bearer.local import tokens
 from bedrock_bearer.local.models import LocalModel
-from bedrock_bearer.local.service_errors import invalid
+from bedrock_bearer.local.service_errors import ServiceError, invalid
 
 MAX_BODY_BYTES = 25_000_000
+
+_BLOCK = {
+    "text": str,
+    "image": dict,
+    "document": dict,
+    "toolUse": {"toolUseId": str, "name": str},
+    "toolResult": {"toolUseId": str, "content": [{"text": str}]},
+    "guardContent": {"text": {"text": str}},
+}
+_TOOL = {"toolSpec": {"name": str, "inputSchema": {"json": dict}}}
+CONVERSE = {
+    "messages": [{"role": str, "content": [_BLOCK]}],
+    "system": [_BLOCK],
+    "inferenceConfig": {"maxTokens": int, "stopSequences": [str]},
+    "toolConfig": {"tools": [_TOOL], "toolChoice": {"any": dict, "tool": {"name": str}}},
+    "guardrailConfig": {"guardrailIdentifier": str, "guardrailVersion": str, "trace": str},
+    "outputConfig": {"textFormat": {"structure": {"jsonSchema": {}}}},
+}
+COUNT_TOKENS = {"input": {"converse": CONVERSE, "invokeModel": {"body": str}}}
+APPLY_GUARDRAIL = {"content": [{"text": {"text": str}}]}
+"""Of what kind the members of a request are, as far as anything here looks at them."""
+
+_JSON_NAMES: dict[type, str] = {
+    bool: "Boolean",
+    dict: "JSONObject",
+    float: "Number",
+    int: "Integer",
+    list: "JSONArray",
+    str: "String",
+}
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -24,12 +54,27 @@ def read_json(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body or b"{}")
     except ValueError:
-        raise invalid(
-            "Malformed input request, please reformat your input and try again."
-        ) from None
-    if not isinstance(document, dict):
-        raise invalid("Malformed input request, please reformat your input and try again.")
-    return document
+        raise malformed() from None
+    _expect(document, dict, "#")
+    request: dict[str, Any] = document
+    return request
+
+
+def malformed() -> ServiceError:
+    """Return the refusal of what cannot be read."""
+    return invalid("Malformed input request, please reformat your input and try again.")
+
+
+def check_structure(value: Any, kind: Any, path: str = "#") -> None:
+    """Refuse a request whose members are not of the kind that they have to be."""
+    _expect(value, kind if isinstance(kind, type) else type(kind), path)
+    if isinstance(kind, list):
+        for index, item in enumerate(value):
+            check_structure(item, kind[0], f"{path}/{index}")
+    elif isinstance(kind, dict):
+        for name, member in kind.items():
+            if value.get(name) is not None:
+                check_structure(value[name], member, f"{path}/{name}")
 
 
 def check_converse(request: Mapping[str, Any], model: LocalModel) -> None:
@@ -53,6 +98,7 @@ def check_converse(request: Mapping[str, Any], model: LocalModel) -> None:
 
 def check_messages(request: Mapping[str, Any]) -> None:
     """Refuse messages that are missing, empty, out of turn, or lack their tool results."""
+    check_structure(request, CONVERSE)
     messages = request.get("messages")
     if messages is None:
         raise invalid(
@@ -123,6 +169,15 @@ def _check_tools(messages: list[dict[str, Any]], *, has_tool_config: bool) -> No
                 f"Expected toolResult blocks at messages.{index}.content for the following Ids:"
                 f" {', '.join(missing)}"
             )
+
+
+def _expect(value: Any, kind: type, path: str) -> None:
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return
+    raise invalid(
+        f"Malformed input request: {path}: expected type: {_JSON_NAMES[kind]}, found:"
+        f" {_JSON_NAMES.get(type(value), 'Null')}, please reformat your input and try again."
+    )
 
 
 def _ids(message: Mapping[str, Any], kind: str) -> list[str]:
