@@ -1,16 +1,19 @@
 """For the tests of code that calls Bedrock: a double, replies, errors and event streams.
 
-    from bedrock_bearer.testing import FakeBedrock, error_reply, text_reply
-
-    def test_it_tries_again() -> None:
-        bedrock = FakeBedrock(error_reply("ThrottlingException"), text_reply("Hi there!"))
-        reply = bedrock.client().converse("amazon.nova-micro-v1:0", "Hello")
-        assert reply.text == "Hi there!"
-        assert bedrock.waits == [...]      # nothing was really waited for
-        bedrock.assert_all_used()
+>>> from bedrock_bearer.testing import FakeBedrock, error_reply
+>>> bedrock = FakeBedrock(error_reply("ThrottlingException"), "Hi there!")
+>>> client = bedrock.client()  # or: your_code(http_client=bedrock.http_client())
+>>> client.converse("amazon.nova-micro-v1:0", "Hello").text
+'Hi there!'
+>>> [request.prompt for request in bedrock.requests], bedrock.waits  # nobody really waited
+(['Hello', 'Hello'], [1.0])
 
 Nothing is patched. In pytest, the fixture `fake_bedrock` gives a `FakeBedrock` and asserts at the
-end that every reply was used.
+end that every reply was used:
+
+    def test_greeting(fake_bedrock):
+        fake_bedrock.reply("Hi there!")
+        assert greet(fake_bedrock.client()) == "Hi there!"
 """
 
 from __future__ import annotations
@@ -89,6 +92,9 @@ def synthetic_key(token_type: TokenType | str = TokenType.SHORT_TERM, **details:
     """Return a key in AWS's exact form that opens nothing anywhere.
 
     `details` are those of `LocalBedrock.mint_key`, such as `region` and `expires_in`.
+
+    >>> synthetic_key("LONG_TERM", user_name="app").startswith("ABSK")
+    True
     """
     return LocalBedrock().mint_key(token_type, **details)
 
@@ -100,12 +106,20 @@ def error_reply(
     status: int | None = None,
     retry_after_ms: int | None = None,
 ) -> Fault:
-    """Return an error of Bedrock's such as `ThrottlingException`, with AWS's status and words."""
+    """Return an error of Bedrock's such as `ThrottlingException`, with AWS's status and words.
+
+    >>> FakeBedrock(error_reply("ValidationException", "Too long.")).client().converse("m", "Hello")
+    Traceback (most recent call last):
+    bedrock_bearer.errors.InvalidRequestError: Too long. (request id fake-request-1)
+    """
     return faults.error(code, message, status=status, retry_after_ms=retry_after_ms)
 
 
 def refused_key_reply(problem: KeyProblem) -> Fault:
-    """Return the refusal of a key that is missing, malformed, rejected or expired."""
+    """Return the refusal of a key that is missing, malformed, rejected or expired.
+
+    >>> bedrock = FakeBedrock(refused_key_reply("expired"))
+    """
     response = key_refused(_SENTENCE_OF_PROBLEM[problem]).response()
     return Fault(f"key-{problem}", lambda _: response, instead=True)
 
@@ -122,6 +136,8 @@ def denial_reply(
     """Return the refusal of a policy in AWS's own sentence.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+
+    >>> bedrock = FakeBedrock(denial_reply(policy_type="service control policy"))
     """
     on_resource = f" on resource: {resource}" if resource else ""
     article = "an" if policy_type[:1] in "aeiou" else "a"
@@ -139,13 +155,19 @@ def denial_reply(
 
 
 def interrupted(reply: Reply | str, frames: int = 2) -> Reply:
-    """Return a reply whose stream breaks off after so many events."""
+    """Return a reply whose stream breaks off after so many events.
+
+    >>> bedrock = FakeBedrock(interrupted("Hi there, and how are you?", frames=3))
+    """
     whole = text_reply(reply) if isinstance(reply, str) else reply
     return whole.with_fault(faults.close_at_frame_boundary(frames))
 
 
 def event_stream(events: list[tuple[str, dict[str, Any]]]) -> bytes:
-    """Return the bytes of a ConverseStream response: the name and payload of each event."""
+    """Return the bytes of a ConverseStream response: the name and payload of each event.
+
+    >>> body = event_stream([("messageStart", {"role": "assistant"})])
+    """
     return framing.stream_response(events).body
 
 
@@ -208,6 +230,14 @@ class FakeBedrock:
 
     It takes any key and any model. Converse and ConverseStream use up a step each; CountTokens
     and the probe are answered by themselves. A call without a step raises an AssertionError.
+
+    >>> bedrock = FakeBedrock("Hi there!", tool_use_reply("weather", {"city": "Bonn"}))
+    >>> client = bedrock.client()
+    >>> client.converse("m", "Hello").text, client.converse("m", "And now?").tool_uses[0].name
+    ('Hi there!', 'weather')
+    >>> bedrock.requests[1].prompt
+    'And now?'
+    >>> bedrock.assert_all_used()
 
     Attributes:
         requests: every request, in order.

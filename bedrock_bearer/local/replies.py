@@ -85,7 +85,10 @@ Step = "Reply | Fault | Callable[[Document], Reply]"
 
 
 def text_reply(text: str, **details: Any) -> Reply:
-    """Return a reply of one text block. `details` are further attributes of `Reply`."""
+    """Return a reply of one text block. `details` are further attributes of `Reply`.
+
+    >>> reply = text_reply("Hi there!", stop_reason="max_tokens", latency_ms=551)
+    """
     return Reply(({"text": text},), **details)
 
 
@@ -97,7 +100,10 @@ def tool_use_reply(
     text: str | None = None,
     **details: Any,
 ) -> Reply:
-    """Return a reply that asks for a tool, perhaps after some text."""
+    """Return a reply that asks for a tool, perhaps after some text.
+
+    >>> reply = tool_use_reply("weather", {"city": "Bonn"}, text="Let me see.")
+    """
     use = tool_use_block(name, arguments, tool_use_id)
     blocks = ({"text": text}, use) if text else (use,)
     return Reply(blocks, **{"stop_reason": "tool_use", **details})
@@ -114,7 +120,10 @@ def tool_use_block(
 def reasoning_reply(
     reasoning: str, text: str, *, signature: str = "c2lnbmF0dXJl", **details: Any
 ) -> Reply:
-    """Return a reply that reasons before it answers."""
+    """Return a reply that reasons before it answers.
+
+    >>> reply = reasoning_reply("6 * 7 = 42.", "The answer is 42.")
+    """
     return Reply((reasoning_block(reasoning, signature), {"text": text}), **details)
 
 
@@ -124,18 +133,28 @@ def reasoning_block(reasoning: str, signature: str = "c2lnbmF0dXJl") -> dict[str
 
 
 def cited_reply(text: str, citations: Sequence[Document], **details: Any) -> Reply:
-    """Return a reply whose text is backed by `citations`, each as the wire has it."""
+    """Return a reply whose text is backed by `citations`, each as the wire has it.
+
+    >>> reply = cited_reply("So it is.", [{"title": "A book"}])
+    """
     block = {"citationsContent": {"citations": list(citations), "content": [{"text": text}]}}
     return Reply((block,), **details)
 
 
 def structured_reply(value: Any, **details: Any) -> Reply:
-    """Return a reply whose text is `value` as JSON, as structured output comes."""
+    """Return a reply whose text is `value` as JSON, as structured output comes.
+
+    >>> structured_reply({"n": 1}).content
+    ({'text': '{"n":1}'},)
+    """
     return text_reply(json.dumps(value, ensure_ascii=False, separators=(",", ":")), **details)
 
 
 def guardrail_reply(text: str, trace: Document | None = None, **details: Any) -> Reply:
-    """Return the reply of a guardrail that intervened."""
+    """Return the reply of a guardrail that intervened.
+
+    >>> reply = guardrail_reply("Sorry, not that.")
+    """
     return text_reply(text, **{"stop_reason": "guardrail_intervened", "trace": trace, **details})
 
 

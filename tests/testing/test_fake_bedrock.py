@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import subprocess
 import sys
 
@@ -202,6 +204,14 @@ def test_event_streams_can_be_built_for_any_transport() -> None:
 
     assert message.headers[":event-type"] == "messageStart"
     assert EventStreamDecoder().feed(encode_message({"a": "b"}, b"x"))[0].payload == b"x"
+
+
+@pytest.mark.parametrize("module", ["bedrock_bearer.testing", "bedrock_bearer.local.replies"])
+def test_the_examples_are_right(module: str) -> None:
+    results = doctest.testmod(importlib.import_module(module))
+
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def test_a_double_can_be_given_to_plain_httpx() -> None:
