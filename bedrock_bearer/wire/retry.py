@@ -163,8 +163,9 @@ class RetryRun:
         return {"retry": self._retry, "wait": self._wait, "reraise": True}
 
     def _retry(self, state: RetryCallState) -> bool:
-        # `plan` was called by the attempt itself, which also reports it to `on_event`.
-        failed = state.outcome is not None and state.outcome.failed
+        # `plan` was called by the attempt itself, which also reports it to `on_event`; but not for
+        # an interrupt or a cancellation, which tenacity catches as well.
+        failed = state.outcome is not None and isinstance(state.outcome.exception(), BedrockError)
         return failed and self.next_delay is not None
 
     def _wait(self, state: RetryCallState) -> float:
