@@ -58,7 +58,7 @@ HeaderValue = bool | int | bytes | str | datetime | UUID
 EncodableValue = HeaderValue | Byte | Short | Integer | Long
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EventStreamMessage:
     """One message: its headers and its payload."""
 
@@ -74,9 +74,9 @@ class EventStreamDecoder:
     """Turns bytes, however they were cut, into messages. Once broken, it stays broken."""
 
     def __init__(self) -> None:
+        # What has come of an incomplete message, and how many bytes are worth another look.
         self._buffer = bytearray()
         self._needed = _PRELUDE.size
-        self._prelude: tuple[int, int] | None = None
         self._problem: str | None = None
         # A stream repeats a handful of header blocks.
         self._parsed_headers: dict[bytes, Mapping[str, HeaderValue]] = {}
@@ -91,9 +91,8 @@ class EventStreamDecoder:
         """
         messages: list[EventStreamMessage] = []
         if self._problem is None:
-            self._buffer += data
             try:
-                self._take_messages(messages)
+                self._take(data, messages)
             except _MalformedError as malformed:
                 self._problem = str(malformed)
                 self._buffer.clear()
@@ -115,34 +114,45 @@ class EventStreamDecoder:
         if self._problem is not None:
             raise EventStreamDecodeError(self._problem)
 
-    def _take_messages(self, messages: list[EventStreamMessage]) -> None:
+    def _take(
+        self, data: bytes | bytearray | memoryview, messages: list[EventStreamMessage]
+    ) -> None:
+        """Move the messages that are whole to `messages`, and keep the rest."""
         buffer = self._buffer
-        start = 0
-        try:
-            while len(buffer) - start >= self._needed:
-                if self._prelude is None:
-                    self._prelude = _read_prelude(buffer, start)
-                    self._needed = self._prelude[0]
-                    continue
-                total, headers_length = self._prelude
-                messages.append(self._message(buffer, start, total, headers_length))
-                start += total
-                self._prelude, self._needed = None, _PRELUDE.size
-        finally:
-            # One move for all messages that came together.
-            del buffer[:start]
+        if buffer or len(data) < self._needed:
+            buffer += data
+            if len(buffer) < self._needed:
+                return
+            data = buffer
+        whole = bytes(data)
+        buffer.clear()
+        rest = self._take_messages(whole, messages)
+        buffer += memoryview(whole)[rest:]
 
-    def _message(
-        self, buffer: bytearray, start: int, total: int, headers_length: int
-    ) -> EventStreamMessage:
-        with memoryview(buffer) as view:
-            frame = bytes(view[start : start + total])
-        (crc,) = _CRC.unpack_from(frame, total - _CRC.size)
-        if crc32(memoryview(frame)[: total - _CRC.size]) != crc:
-            raise _MalformedError("An event-stream message has a wrong checksum.")
-        headers_end = _PRELUDE.size + headers_length
-        headers = self._read_headers(frame[_PRELUDE.size : headers_end])
-        return EventStreamMessage(headers, frame[headers_end : total - _CRC.size])
+    def _take_messages(self, data: bytes, messages: list[EventStreamMessage]) -> int:
+        """Return where the first incomplete message starts."""
+        start, length = 0, len(data)
+        self._needed = _PRELUDE.size
+        while length - start >= _PRELUDE.size:
+            total, headers_length, lengths_crc = _PRELUDE.unpack_from(data, start)
+            if crc32(data[start : start + 8]) != lengths_crc:
+                raise _MalformedError(
+                    "An event-stream message has a wrong checksum of its lengths."
+                )
+            _check_lengths(total, headers_length)
+            end = start + total
+            if end > length:
+                self._needed = total
+                break
+            # The checksum of the lengths is that of the message as far as they go.
+            (crc,) = _CRC.unpack_from(data, end - 4)
+            if crc32(data[start + 8 : end - 4], lengths_crc) != crc:
+                raise _MalformedError("An event-stream message has a wrong checksum.")
+            headers_end = start + 12 + headers_length
+            headers = self._read_headers(data[start + 12 : headers_end])
+            messages.append(EventStreamMessage(headers, data[headers_end : end - 4]))
+            start = end
+        return start
 
     def _read_headers(self, block: bytes) -> Mapping[str, HeaderValue]:
         headers = self._parsed_headers.get(block)
@@ -154,17 +164,12 @@ class EventStreamDecoder:
         return headers
 
 
-def _read_prelude(buffer: bytearray, start: int) -> tuple[int, int]:
-    """Return the lengths of a message and of its headers, checked before memory is taken."""
-    total, headers_length, crc = _PRELUDE.unpack_from(buffer, start)
-    if crc32(buffer[start : start + 8]) != crc:
-        raise _MalformedError("An event-stream message has a wrong checksum of its lengths.")
+def _check_lengths(total: int, headers_length: int) -> None:
+    """Refuse what cannot be before memory is taken for it."""
     if headers_length > MAX_HEADERS_BYTES:
         raise _MalformedError(f"An event-stream message claims {headers_length} bytes of headers.")
-    payload_length = total - headers_length - _OVERHEAD
-    if not 0 <= payload_length <= MAX_PAYLOAD_BYTES:
+    if not 0 <= total - headers_length - _OVERHEAD <= MAX_PAYLOAD_BYTES:
         raise _MalformedError(f"An event-stream message claims a length of {total} bytes.")
-    return total, headers_length
 
 
 _FIXED = {
