@@ -1,17 +1,157 @@
-"""IAM policy documents."""
+"""IAM policy documents, as models that read any valid one and say where another is wrong.
+
+See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_pascal
+
+from bedrock_bearer.access.conditions import is_operator
+
+Scalar = str | bool | int | float
 
 
-class Statement(BaseModel):
+def _check_operators(block: dict[str, Any]) -> dict[str, Any]:
+    unknown = next((name for name in block if not is_operator(name)), None)
+    if unknown is not None:
+        raise ValueError(f"{unknown!r} is no condition operator")
+    return block
+
+
+def _is_list_or_text(value: object) -> object:
+    if not isinstance(value, (str, list)):
+        raise ValueError("must be a text or a list of texts")
+    return value
+
+
+Texts = Annotated[str | list[str], BeforeValidator(_is_list_or_text)]
+Principals = Literal["*"] | dict[str, str | list[str]]
+Conditions = Annotated[
+    dict[str, dict[str, Scalar | list[Scalar]]], AfterValidator(_check_operators)
+]
+
+
+class Element(BaseModel):
+    """A part of a policy document: AWS's names in JSON, snake_case in Python."""
+
+    model_config = ConfigDict(
+        alias_generator=to_pascal,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """The element as AWS writes it."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class Statement(Element):
     """A statement of a policy document."""
 
     sid: str | None = None
+    effect: Literal["Allow", "Deny"]
+    principal: Principals | None = None
+    not_principal: Principals | None = None
+    action: Texts | None = None
+    not_action: Texts | None = None
+    resource: Texts | None = None
+    not_resource: Texts | None = None
+    condition: Conditions = Field(default_factory=dict)
 
-    def to_wire(self) -> dict[str, Any]:
-        """The statement as AWS writes it."""
-        return {} if self.sid is None else {"Sid": self.sid}
+    @model_validator(mode="after")
+    def _check_alternatives(self) -> Self:
+        if (self.action is None) == (self.not_action is None):
+            raise ValueError("needs either Action or NotAction")
+        if self.resource is not None and self.not_resource is not None:
+            raise ValueError("must not have both Resource and NotResource")
+        if self.principal is not None and self.not_principal is not None:
+            raise ValueError("must not have both Principal and NotPrincipal")
+        return self
+
+
+class PolicyDocument(Element):
+    """An IAM policy document.
+
+    Attributes:
+        version: the version of the policy language; before `2012-10-17` there are no variables.
+        id: the document's own id, or None.
+        statement: one statement, or a list of them.
+    """
+
+    version: Literal["2008-10-17", "2012-10-17"] = "2008-10-17"
+    id: str | None = None
+    statement: Statement | list[Statement]
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements, as a list in any case."""
+        return self.statement if isinstance(self.statement, list) else [self.statement]
+
+    def to_json(self) -> str:
+        """The document as JSON, ready to attach."""
+        return json.dumps(self.to_wire(), indent=2)
+
+
+def read_document(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:
+    """Read a policy document: a model, the dict that AWS writes, or its JSON.
+
+    Raises:
+        ValueError: it is no valid policy; the text says in one line where and why.
+    """
+    if isinstance(document, PolicyDocument):
+        return document
+    given = _from_json(document) if isinstance(document, str) else document
+    try:
+        return PolicyDocument.model_validate(given)
+    except ValidationError as error:
+        problem = _first_problem(error, given)
+    raise ValueError(problem)
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = f"line {error.lineno} column {error.colno}: {error.msg}"
+    except RecursionError:
+        problem = "it is nested too deeply"
+    raise ValueError(problem)
+
+
+def _first_problem(error: ValidationError, document: object) -> str:
+    # Of the alternatives of a union, the one that went deepest tells most.
+    problems = error.errors(include_input=False, include_url=False)
+    places = [_place(problem["loc"], document) for problem in problems]
+    deepest = max(range(len(places)), key=lambda index: len(places[index]))
+    message = problems[deepest]["msg"].removeprefix("Value error, ")
+    return f"{places[deepest] or 'the document'}: {message[:1].lower()}{message[1:]}"
+
+
+def _place(location: tuple[int | str, ...], document: Any) -> str:
+    """Return the place in the document; pydantic's names for the parts of unions are left out."""
+    place = ""
+    for part in location:
+        if isinstance(document, list) and isinstance(part, int) and part < len(document):
+            place += f"[{part}]"
+        elif isinstance(document, dict) and part in document:
+            place += f".{part}"
+        else:
+            continue
+        document = document[part]
+    return place.removeprefix(".")

@@ -1,0 +1,275 @@
+"""The conditions of a policy statement.
+
+See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any
+
+Context = Mapping[str, Any]
+"""Condition keys in lower case, and their values: one, or a list of them."""
+
+
+class Wildcard(Enum):
+    """What stands for other characters in a pattern."""
+
+    ANY = "*"
+    ONE = "?"
+
+
+Pattern = list[str | Wildcard]
+"""A text's characters and its wildcards."""
+
+
+class MissingVariableError(Exception):
+    """A policy variable has no value in the request's context, and no default."""
+
+
+def is_operator(name: str) -> bool:
+    """Return whether `name` is a condition operator of IAM."""
+    _, base, if_exists = _parts(name)
+    return base in _TESTS or (base == "null" and not if_exists)
+
+
+def holds(
+    condition: Mapping[str, Mapping[str, Any]],
+    context: Context,
+    *,
+    with_variables: bool,
+    unknown_may_hold: bool = False,
+) -> bool:
+    """Return whether all of a statement's conditions hold.
+
+    Args:
+        condition: the Condition element.
+        context: the request's condition keys, in lower case, and their values.
+        with_variables: whether `${...}` is a policy variable.
+        unknown_may_hold: take a condition on a key that the context lacks for one that holds.
+    """
+    return all(
+        (unknown_may_hold and key.lower() not in context)
+        or _holds(operator, key, wanted, context, with_variables)
+        for operator, keys in condition.items()
+        for key, wanted in keys.items()
+    )
+
+
+def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
+    """Return a text with its variables filled in; what they hold is no wildcard.
+
+    Raises:
+        MissingVariableError: a variable has no value.
+    """
+    found: Pattern = []
+    position = 0
+    while position < len(text):
+        end = text.find("}", position) if with_variables and text.startswith("${", position) else -1
+        if end >= 0:
+            found.extend(_variable(text[position + 2 : end], context))
+            position = end + 1
+            continue
+        character = text[position]
+        found.append(Wildcard(character) if character in "*?" else character)
+        position += 1
+    return found
+
+
+def _variable(content: str, context: Context) -> str:
+    if content in ("*", "?", "$"):
+        return content
+    name, comma, default = content.partition(",")
+    value = context.get(name.strip().lower())
+    if value is not None and not isinstance(value, (list, tuple, set, frozenset)):
+        return _text(value)
+    if comma:
+        return default.strip().strip("'")
+    raise MissingVariableError(name)
+
+
+def like(wanted: Pattern, text: str) -> bool:
+    """Return whether a text has the form of a pattern, in time linear in each of them."""
+    at = position = 0
+    star, resume = -1, 0
+    while position < len(text):
+        if at < len(wanted) and wanted[at] in (Wildcard.ONE, text[position]):
+            at += 1
+            position += 1
+        elif at < len(wanted) and wanted[at] is Wildcard.ANY:
+            star, resume = at, position
+            at += 1
+        elif star >= 0:
+            resume += 1
+            at, position = star + 1, resume
+        else:
+            return False
+    return all(part is Wildcard.ANY for part in wanted[at:])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(value)
+
+
+# ------------------------------------------------------------------------------ one condition
+
+
+def _parts(operator: str) -> tuple[str, str, bool]:
+    """Return the set operator, the base operator, both in lower case, and whether IfExists."""
+    quantifier, colon, base = operator.lower().partition(":")
+    if not colon:
+        quantifier, base = "", quantifier
+    elif quantifier not in ("forallvalues", "foranyvalue"):
+        return "", operator, False
+    return quantifier, base.removesuffix("ifexists"), base.endswith("ifexists")
+
+
+def _holds(operator: str, key: str, wanted: Any, context: Context, with_variables: bool) -> bool:
+    quantifier, base, if_exists = _parts(operator)
+    value = context.get(key.lower())
+    texts = [_text(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
+    if base == "null":
+        return any((text.lower() == "true") == (value is None) for text in texts)
+    negated, test = _TESTS[base]
+    if value is None:
+        return if_exists or quantifier == "forallvalues" or (negated and not quantifier)
+    values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    matches = [
+        _matches_one(test, _text(item), texts, context, with_variables) != negated
+        for item in values
+    ]
+    if quantifier == "foranyvalue":
+        return any(matches)
+    return all(matches) if quantifier or negated else any(matches)
+
+
+Test = Callable[[str, Pattern, str], bool]
+"""From the request's value, and the policy's as a pattern and as text, to whether they match."""
+
+
+def _matches_one(
+    test: Test, value: str, texts: list[str], context: Context, with_variables: bool
+) -> bool:
+    for text in texts:
+        try:
+            filled = pattern(text, context, with_variables=with_variables)
+        except MissingVariableError:
+            continue
+        if test(value, filled, text):
+            return True
+    return False
+
+
+def _literal(wanted: Pattern) -> str:
+    return "".join(part if isinstance(part, str) else part.value for part in wanted)
+
+
+def _string_equals(value: str, wanted: Pattern, _: str) -> bool:
+    return value == _literal(wanted)
+
+
+def _string_equals_ignore_case(value: str, wanted: Pattern, _: str) -> bool:
+    return value.casefold() == _literal(wanted).casefold()
+
+
+def _string_like(value: str, wanted: Pattern, _: str) -> bool:
+    return like(wanted, value)
+
+
+def _arn_like(value: str, wanted: Pattern, _: str) -> bool:
+    """Compare ARNs part by part: a wildcard does not reach over a colon but in the last part."""
+    parts: list[Pattern] = [[]]
+    for part in wanted:
+        if part == ":" and len(parts) < 6:
+            parts.append([])
+        else:
+            parts[-1].append(part)
+    values = value.split(":", 5)
+    return len(values) == len(parts) == 6 and all(map(like, parts, values))
+
+
+def _numeric(compare: Callable[[Decimal, Decimal], bool]) -> Test:
+    def test(value: str, _: Pattern, text: str) -> bool:
+        try:
+            return compare(Decimal(value), Decimal(text))
+        except InvalidOperation:
+            return False
+
+    return test
+
+
+def _date(compare: Callable[[datetime, datetime], bool]) -> Test:
+    def test(value: str, _: Pattern, text: str) -> bool:
+        left, right = _read_date(value), _read_date(text)
+        return left is not None and right is not None and compare(left, right)
+
+    return test
+
+
+def _read_date(text: str) -> datetime | None:
+    try:
+        if text.lstrip("-").replace(".", "", 1).isdigit():
+            return datetime.fromtimestamp(float(text), UTC)
+        read = datetime.fromisoformat(text)
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _bool(value: str, _: Pattern, text: str) -> bool:
+    return value.lower() == text.lower()
+
+
+def _binary_equals(value: str, _: Pattern, text: str) -> bool:
+    try:
+        return base64.b64decode(value, validate=True) == base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _ip_address(value: str, _: Pattern, text: str) -> bool:
+    try:
+        return ipaddress.ip_address(value) in ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+
+
+_TESTS: dict[str, tuple[bool, Test]] = {
+    "stringequals": (False, _string_equals),
+    "stringnotequals": (True, _string_equals),
+    "stringequalsignorecase": (False, _string_equals_ignore_case),
+    "stringnotequalsignorecase": (True, _string_equals_ignore_case),
+    "stringlike": (False, _string_like),
+    "stringnotlike": (True, _string_like),
+    "numericequals": (False, _numeric(lambda a, b: a == b)),
+    "numericnotequals": (True, _numeric(lambda a, b: a == b)),
+    "numericlessthan": (False, _numeric(lambda a, b: a < b)),
+    "numericlessthanequals": (False, _numeric(lambda a, b: a <= b)),
+    "numericgreaterthan": (False, _numeric(lambda a, b: a > b)),
+    "numericgreaterthanequals": (False, _numeric(lambda a, b: a >= b)),
+    "dateequals": (False, _date(lambda a, b: a == b)),
+    "datenotequals": (True, _date(lambda a, b: a == b)),
+    "datelessthan": (False, _date(lambda a, b: a < b)),
+    "datelessthanequals": (False, _date(lambda a, b: a <= b)),
+    "dategreaterthan": (False, _date(lambda a, b: a > b)),
+    "dategreaterthanequals": (False, _date(lambda a, b: a >= b)),
+    "bool": (False, _bool),
+    "binaryequals": (False, _binary_equals),
+    "ipaddress": (False, _ip_address),
+    "notipaddress": (True, _ip_address),
+    "arnequals": (False, _arn_like),
+    "arnnotequals": (True, _arn_like),
+    "arnlike": (False, _arn_like),
+    "arnnotlike": (True, _arn_like),
+}
+"""Of each operator: whether it is negated, and the test itself."""
