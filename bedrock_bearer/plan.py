@@ -330,7 +330,7 @@ class Call(Generic[Reply]):
         Raises:
             RequestTimeoutError: the call's deadline has passed.
         """
-        return Attempt(self._clock, self.settings.timeout, self._deadline_at)
+        return Attempt(self._clock, self.settings.timeout, self._started_at, self._deadline_at)
 
     def request(self, endpoint: Endpoint) -> WireRequest:
         """Return what goes over the wire, but for the key."""

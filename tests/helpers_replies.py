@@ -38,6 +38,9 @@ def throttled(**headers: str) -> bytes:
     return error(429, "ThrottlingException", "Too many requests", named)
 
 
+INTERNAL = error(500, "InternalServerException")
+
+
 def event(event_type: str, payload: dict[str, Any]) -> bytes:
     """Return one event of a stream."""
     headers = {

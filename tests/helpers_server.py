@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,9 +87,9 @@ class LoopbackServer:
 
 
 @contextmanager
-def serve(answer: Answer | list[Reply]) -> Iterator[LoopbackServer]:
+def serve(answer: Answer | Sequence[Reply]) -> Iterator[LoopbackServer]:
     """Serve on a free port of loopback while the block runs."""
-    if isinstance(answer, list):
+    if not callable(answer):
         replies = iter(answer)
         server = LoopbackServer(lambda _: next(replies))
     else:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.errors import ConfigurationError, RequestTimeoutError
 
 if TYPE_CHECKING:
     from bedrock_bearer.wire.clock import Clock
+
+
+SHORTEST_LIMIT_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,6 @@ class Timeout:
             connect=min(5.0, value), read=value, write=min(60.0, value), pool=min(10.0, value)
         )
 
-    def within(self, seconds: float) -> Timeout:
-        """Return these limits, none of them above `seconds`."""
-        limits = (self.connect, self.read, self.write, self.pool)
-        return Timeout(*(seconds if limit is None else min(limit, seconds) for limit in limits))
-
 
 def check_seconds(name: str, value: float | None) -> None:
     if value is None:
@@ -62,64 +60,94 @@ def check_seconds(name: str, value: float | None) -> None:
 
 
 class Attempt:
-    """The time of one attempt: its limits, and when it must be over."""
+    """The time of one attempt: its limits, and when the call must be over."""
 
-    __slots__ = ("clock", "deadline_at", "limits", "started_at", "timeout")
+    __slots__ = (
+        "_call_started_at",
+        "_deadline_is_nearer",
+        "clock",
+        "deadline_at",
+        "started_at",
+        "timeout",
+    )
 
-    def __init__(self, clock: Clock, timeout: Timeout, deadline_at: float | None) -> None:
+    def __init__(
+        self, clock: Clock, timeout: Timeout, call_started_at: float, deadline_at: float | None
+    ) -> None:
         self.clock = clock
+        self.timeout = timeout
         self.started_at = clock.monotonic()
         self.deadline_at = deadline_at
-        remaining = None if deadline_at is None else deadline_at - self.started_at
-        if remaining is not None and remaining <= 0:
-            raise self.deadline_error()
-        self.timeout = timeout if remaining is None else timeout.within(remaining)
-        self.limits: dict[str, float | None] = {
-            "connect": self.timeout.connect,
-            "read": self.timeout.read,
-            "write": self.timeout.write,
-            "pool": self.timeout.pool,
-        }
+        self._call_started_at = call_started_at
+        self._deadline_is_nearer = False
+        self.check_deadline()
 
     @property
     def elapsed(self) -> float:
         return self.clock.monotonic() - self.started_at
 
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """The limits of all phases, for httpx."""
+        limits = {
+            "connect": self.timeout.connect,
+            "read": self.timeout.read,
+            "write": self.timeout.write,
+            "pool": self.timeout.pool,
+        }
+        return limits if self.deadline_at is None else _LimitsWithDeadline(self, limits)
+
+    def limit(self, phase: str) -> float | None:
+        """Return the limit of a phase that begins now; the deadline may come before its own."""
+        limit: float | None = getattr(self.timeout, phase)
+        if self.deadline_at is None:
+            return limit
+        remaining = max(self.deadline_at - self.clock.monotonic(), SHORTEST_LIMIT_SECONDS)
+        self._deadline_is_nearer = limit is None or remaining < limit
+        return remaining if self._deadline_is_nearer else limit
+
     def check_deadline(self) -> None:
         """Raise RequestTimeoutError once the call's deadline has passed."""
         if self.deadline_at is not None and self.clock.monotonic() >= self.deadline_at:
-            raise self.deadline_error()
+            raise self._deadline_error()
 
     def check_whole(self) -> None:
         """Raise RequestTimeoutError once a reply that should be whole has taken too long."""
         self.check_deadline()
         limit = self.timeout.read
         if limit is not None and self.elapsed >= limit:
-            raise self.timeout_error("read")
-
-    def renew_read_limit(self) -> None:
-        """Let the wait for the body end with the call's deadline: the headers took some of it."""
-        if self.deadline_at is None:
-            return
-        remaining = max(self.deadline_at - self.clock.monotonic(), 0.001)
-        self.limits["read"] = min(self.timeout.read or remaining, remaining)
-
-    def deadline_error(self) -> RequestTimeoutError:
-        return RequestTimeoutError(
-            "The call's deadline has passed.", phase="deadline", elapsed=self.elapsed
-        )
+            raise self._phase_error("read")
 
     def timeout_error(self, phase: str) -> RequestTimeoutError:
-        """Return the error for a limit that ran out, as the deadline's if that has passed too."""
-        if self.deadline_at is not None and self.clock.monotonic() >= self.deadline_at:
-            return self.deadline_error()
-        limit = getattr(self.timeout, phase)
-        error = RequestTimeoutError(
-            _TIMEOUT_MESSAGES[phase].format(limit), phase=phase, elapsed=self.elapsed
+        """Return the error for the limit of a phase that ran out, which may be the deadline."""
+        return self._deadline_error() if self._deadline_is_nearer else self._phase_error(phase)
+
+    def _deadline_error(self) -> RequestTimeoutError:
+        return RequestTimeoutError(
+            "The call's deadline has passed.",
+            phase="deadline",
+            elapsed=self.clock.monotonic() - self._call_started_at,
         )
-        # Before the request has gone out whole nothing can have been billed.
-        error.retryable = phase in ("connect", "write")
-        return error
+
+    def _phase_error(self, phase: str) -> RequestTimeoutError:
+        return RequestTimeoutError(
+            _TIMEOUT_MESSAGES[phase].format(getattr(self.timeout, phase)),
+            phase=phase,
+            elapsed=self.elapsed,
+            # Before the request has gone out whole nothing can have been billed.
+            retryable=phase in ("connect", "write"),
+        )
+
+
+class _LimitsWithDeadline(dict[str, float | None]):
+    """Limits that httpx asks for as each phase begins, when others have used up some time."""
+
+    def __init__(self, attempt: Attempt, limits: dict[str, float | None]) -> None:
+        super().__init__(limits)
+        self._attempt = attempt
+
+    def get(self, phase: str, default: Any = None) -> Any:
+        return self._attempt.limit(phase)
 
 
 _TIMEOUT_MESSAGES = {

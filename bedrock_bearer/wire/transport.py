@@ -18,7 +18,7 @@ import urllib.request
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -300,6 +300,24 @@ class _Opened:
             self._finalizer.detach()
 
 
+@contextmanager
+def _each_read_limited(response: Any, attempt: Attempt) -> Iterator[None]:
+    """Let each read from the network end with the deadline: httpx sets one limit for all of them.
+
+    Where there is no network, or HTTP/2 shares it between replies, httpx's one limit must do.
+    """
+    stream = response.extensions.get("network_stream")
+    if attempt.deadline_at is None or stream is None or response.http_version == "HTTP/2":
+        yield
+        return
+    read = stream.read
+    stream.read = lambda max_bytes, timeout=None: read(max_bytes, attempt.limit("read"))
+    try:
+        yield
+    finally:
+        del stream.read
+
+
 # ----------------------------------------------------------------------------------------- sync
 
 
@@ -353,7 +371,7 @@ class Transport:
         raise failure
 
     def _lease(self, attempt: Attempt) -> _Lease[httpx.HTTPTransport]:
-        if not self._slots.acquire(timeout=attempt.timeout.pool):
+        if not self._slots.acquire(timeout=attempt.limit("pool")):
             raise attempt.timeout_error("pool")
         try:
             connection, expired = self._free.take()
@@ -425,12 +443,12 @@ def _read_chunks(
     chunks: Any, response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
 ) -> Iterator[bytes]:
     # No method: a generator that held its owner would keep an abandoned stream's connection.
-    attempt.renew_read_limit()
     try:
-        for chunk in chunks:
-            yield chunk
-            del chunk
-            check()
+        with _each_read_limited(response, attempt):
+            for chunk in chunks:
+                yield chunk
+                del chunk
+                check()
         response.close()
     except Exception as error:
         failure = _translate(error, attempt, family)
@@ -531,7 +549,7 @@ class AsyncTransport:
             await self._slots.acquire()
             return
         try:
-            async with asyncio.timeout(attempt.timeout.pool):
+            async with asyncio.timeout(attempt.limit("pool")):
                 await self._slots.acquire()
         except TimeoutError:
             failure = attempt.timeout_error("pool")
@@ -600,12 +618,12 @@ async def _read_chunks_async(
     chunks: Any, response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
 ) -> AsyncIterator[bytes]:
     # No method: a generator that held its owner would keep an abandoned stream's connection.
-    attempt.renew_read_limit()
     try:
-        async for chunk in chunks:
-            yield chunk
-            del chunk
-            check()
+        with _each_read_limited(response, attempt):
+            async for chunk in chunks:
+                yield chunk
+                del chunk
+                check()
         await response.aclose()
     except Exception as error:
         failure = _translate(error, attempt, family)

@@ -11,6 +11,7 @@ from helpers_clients import KEY, Colour, FakeTime
 from helpers_keys import long_term_key
 from helpers_replies import (
     FRAMES,
+    INTERNAL,
     START,
     begun,
     delta,
@@ -24,9 +25,6 @@ from helpers_server import CLOSE, HOLD, http_reply, serve, stream_head
 
 from bedrock_bearer import ApiKey, RetryPolicy, Timeout, errors
 from bedrock_bearer.keys.source import KeySource
-
-INTERNAL = error(500, "InternalServerException")
-
 
 # --------------------------------------------------------------------------- what is tried again
 
