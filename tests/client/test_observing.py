@@ -1,0 +1,251 @@
+"""What `on_event` is told, of both colours."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+import pytest
+from helpers_clients import KEY, MODEL, Colour, FakeTime
+from helpers_keys import LONG_TERM_SECRET
+from helpers_replies import (
+    INTERNAL,
+    REQUEST_ID,
+    START,
+    begun,
+    delta,
+    error,
+    exception,
+    ok,
+    streamed,
+    throttled,
+)
+from helpers_server import HOLD, Received, http_reply, serve
+
+from bedrock_bearer import ApiKey, Timeout, errors
+from bedrock_bearer.wire.records import AttemptRecord, CallRecord
+
+DESCRIPTION = ApiKey.parse(KEY).description
+
+
+def observed(
+    colour: Colour, replies: list[Any], time: FakeTime, call: str = "converse", **options: Any
+) -> list[Any]:
+    """Make one call that takes a second to be answered each time; return its records."""
+    records: list[Any] = []
+    turns = iter(replies)
+
+    def answer(_: Received) -> Any:
+        time.advance(1)
+        return next(turns)
+
+    with (
+        serve(answer) as server,
+        colour.client(
+            server.url, retry=time.retry(), on_event=records.append, **options
+        ) as client,
+    ):
+        try:
+            if call == "stream":
+                with client.stream(messages="A secret question") as stream:
+                    list(stream)
+            elif call == "probe":
+                client.probe()
+            else:
+                getattr(client, call)(messages="A secret question")
+        except errors.BedrockError:
+            pass
+    return records
+
+
+def test_a_call_that_succeeds_at_once_gives_two_records(colour: Colour, time: FakeTime) -> None:
+    assert observed(colour, [ok()], time) == [
+        AttemptRecord(
+            operation="Converse",
+            model_id=MODEL,
+            attempt=1,
+            elapsed=1,
+            key=DESCRIPTION,
+            status_code=200,
+            request_id=REQUEST_ID,
+        ),
+        CallRecord(
+            operation="Converse",
+            model_id=MODEL,
+            attempts=1,
+            elapsed=1,
+            key=DESCRIPTION,
+            request_id=REQUEST_ID,
+            stop_reason="end_turn",
+            input_tokens=3,
+            output_tokens=2,
+            latency_ms=120,
+            first_reply_after=1,
+        ),
+    ]
+
+
+def test_a_call_that_is_tried_again_gives_a_record_for_each_attempt(
+    colour: Colour, time: FakeTime
+) -> None:
+    first, second, call = observed(colour, [throttled(), ok()], time)
+
+    assert first == AttemptRecord(
+        operation="Converse",
+        model_id=MODEL,
+        attempt=1,
+        elapsed=1,
+        key=DESCRIPTION,
+        status_code=429,
+        request_id=REQUEST_ID,
+        error="ThrottlingError",
+        code="ThrottlingException",
+        retry_in=1,
+    )
+    assert (second.attempt, second.error, second.retry_in, second.elapsed) == (2, None, None, 1)
+    assert (call.attempts, call.error, call.elapsed, call.first_reply_after) == (2, None, 3, 3)
+
+
+def test_a_call_that_fails_names_its_error(colour: Colour, time: FakeTime) -> None:
+    attempt, call = observed(colour, [error(403, "AccessDeniedException")], time)
+
+    assert (attempt.error, attempt.code) == ("AccessDeniedError", "AccessDeniedException")
+    assert attempt.retry_in is None
+    assert call.error == "AccessDeniedError"
+    assert call.request_id == REQUEST_ID
+    assert call.first_reply_after is None
+
+
+def test_an_attempt_without_an_answer_has_no_status(colour: Colour, time: FakeTime) -> None:
+    attempt, call = observed(colour, [[HOLD]], time, timeout=Timeout(read=0.05))
+
+    assert attempt.status_code is None
+    assert attempt.request_id is None
+    assert attempt.error == call.error == "RequestTimeoutError"
+
+
+def test_a_missing_key_is_recorded_without_one(
+    colour: Colour, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Any] = []
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", KEY)
+    with colour.client(
+        "https://bedrock.example", api_key=None, retry=time.retry(), on_event=records.append
+    ) as client:
+        monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK")
+        with pytest.raises(errors.MissingApiKeyError):
+            client.converse()
+
+    assert [(record.error, record.key) for record in records] == [("MissingApiKeyError", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("call", "reply", "operation", "model_id"),
+    [
+        ("count_tokens", http_reply({"inputTokens": 1}), "CountTokens", MODEL),
+        ("probe", http_reply({}), "ListAsyncInvokes", None),
+        ("stream", streamed(), "ConverseStream", MODEL),
+    ],
+)
+def test_every_operation_is_recorded_under_the_name_that_aws_gives_it(
+    call: str, reply: Any, operation: str, model_id: str | None, colour: Colour, time: FakeTime
+) -> None:
+    records = observed(colour, [reply], time, call)
+
+    assert [type(record) for record in records] == [AttemptRecord, CallRecord]
+    assert {(record.operation, record.model_id) for record in records} == {(operation, model_id)}
+
+
+def test_a_stream_that_was_read_is_recorded_with_its_figures(
+    colour: Colour, time: FakeTime
+) -> None:
+    _, call = observed(colour, [streamed()], time, "stream")
+
+    assert call.error is None
+    assert call.stop_reason == "end_turn"
+    assert (call.input_tokens, call.output_tokens, call.latency_ms) == (3, 2, 120)
+    assert call.first_reply_after == 1
+
+
+def test_a_stream_that_breaks_is_recorded_once_with_its_error(
+    colour: Colour, time: FakeTime
+) -> None:
+    frames = [START, delta("Hello"), exception("throttlingException")]
+
+    attempt, call = observed(colour, [streamed(*frames)], time, "stream")
+
+    assert attempt.error is None
+    assert call.error == "ThrottlingError"
+    assert call.attempts == 1
+
+
+def test_a_stream_that_fails_before_it_begins_is_recorded(colour: Colour, time: FakeTime) -> None:
+    refused = streamed(exception("validationException"))
+
+    attempt, call = observed(colour, [refused], time, "stream")
+
+    assert attempt.error == call.error == "InvalidRequestError"
+    assert attempt.status_code == 200
+
+
+def test_a_stream_that_is_closed_is_recorded_when_it_is(colour: Colour, time: FakeTime) -> None:
+    records: list[Any] = []
+    with (
+        serve([[begun(START), HOLD]]) as server,
+        colour.client(server.url, on_event=records.append) as client,
+        client.stream() as stream,
+    ):
+        assert [type(record) for record in records] == [AttemptRecord]
+        stream.close()
+        stream.close()
+
+    assert [type(record) for record in records] == [AttemptRecord, CallRecord]
+    assert records[1].error is None
+
+
+def test_records_are_frozen(colour: Colour, time: FakeTime) -> None:
+    for record in observed(colour, [ok()], time):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            record.operation = "Other"
+
+
+@pytest.mark.parametrize("call", ["converse", "stream", "count_tokens"])
+def test_neither_records_nor_logs_hold_content_or_the_key(
+    call: str, colour: Colour, time: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    reply = streamed() if call == "stream" else ok()
+
+    records = observed(colour, [INTERNAL, reply], time, call)
+
+    told = repr(records) + caplog.text
+    assert "ThrottlingError" not in told
+    assert "InternalServerError" in told
+    for secret in ("secret question", "Hello", KEY, LONG_TERM_SECRET):
+        assert secret not in told
+
+
+def test_an_observer_that_raises_does_not_break_the_call(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
+    def observer(_: object) -> None:
+        raise RuntimeError("the observer's own fault")
+
+    with serve([ok(), streamed()]) as server:
+        with colour.client(server.url, on_event=observer) as client:
+            assert client.converse().text == "Hello there"
+            with client.stream() as stream:
+                assert stream.final_response().text == "Hello there"
+
+    assert "the observer's own fault" in caplog.text
+
+
+def test_records_are_logged_for_debugging_without_an_observer(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="bedrock_bearer")
+    with serve([ok()]) as server, colour.client(server.url) as client:
+        client.converse()
+
+    assert "CallRecord(operation='Converse'" in caplog.text
