@@ -109,6 +109,7 @@ def serve(
 def _bedrock(
     region: str, script: str | None, deny: tuple[str, ...], faults: tuple[str, ...]
 ) -> LocalBedrock:
+    from bedrock_bearer.access import deny_use
     from bedrock_bearer.local import LocalBedrock
     from bedrock_bearer.local.script import load_script
 
@@ -119,23 +120,11 @@ def _bedrock(
         except ValueError as error:
             raise click.ClickException(f"{script}: {error}") from None
     for token_type in deny:
-        bedrock.attach_policy(None, _deny_policy(token_type.upper()))
+        bedrock.attach_policy(None, deny_use(token_type.upper()))
     for text in faults:
         fault, rate = _fault(text)
         bedrock.inject_at_rate(fault, rate)
     return bedrock
-
-
-def _deny_policy(token_type: str) -> dict[str, object]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Deny",
-            "Action": "bedrock:CallWithBearerToken",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"bedrock:bearerTokenType": token_type}},
-        },
-    }
 
 
 def _fault(text: str) -> tuple[Fault, float]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+from bedrock_bearer.access import PolicyDocument
 from bedrock_bearer.keys import TokenType
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.faults import Fault
@@ -23,12 +24,16 @@ from bedrock_bearer.local.principals import (
     LIMITED_ACCESS_ARN,
     Principal,
     Principals,
+    read_policy,
     refusal_by_policy,
 )
 from bedrock_bearer.local.replies import Reply
 from bedrock_bearer.local.runtime import Call, Runtime
 from bedrock_bearer.local.service_errors import ServiceError, key_refused
 from bedrock_bearer.local.validation import malformed
+
+Policy = PolicyDocument | Document | str
+"""A policy document: a model, the dict that AWS writes, or its JSON."""
 
 USE_OF_A_KEY = "bedrock:CallWithBearerToken"
 
@@ -97,7 +102,7 @@ class LocalBedrock:
         account_id: str | None = None,
         region: str | None = None,
         expires_in: timedelta | None = None,
-        policies: Iterable[Document] | None = None,
+        policies: Iterable[Policy] | None = None,
     ) -> str:
         """Mint a synthetic key and return its text.
 
@@ -176,7 +181,7 @@ class LocalBedrock:
     # --------------------------------------------------------------------------- policies
 
     def attach_policy(
-        self, principal: str | None, document: Document, *, policy_arn: str | None = None
+        self, principal: str | None, document: Policy, *, policy_arn: str | None = None
     ) -> None:
         """Attach an identity-based policy.
 
@@ -184,43 +189,57 @@ class LocalBedrock:
             principal: the name of a role or user or its ARN; None for everybody, present and
                 to come.
             document: the policy.
-            policy_arn: the ARN of a managed policy; without it, the policy is inline.
+            policy_arn: the ARN of a managed policy, which refusals name; without it, the policy
+                is inline.
+
+        Raises:
+            LookupError: there is no such principal.
+            ValueError: the policy is not valid.
         """
+        policy = read_policy(document, policy_arn)
         with self._lock:
             if principal is None:
-                self._principals.attach_to_everybody(document)
+                self._principals.attach_to_everybody(policy)
                 return
             for found in self._principals.find(principal):
                 name = policy_arn or f"inline-{len(found.identity) + 1}"
-                found.identity[name] = document
+                found.identity[name] = policy
 
-    def set_permissions_boundary(self, principal: str, document: Document | None) -> None:
+    def set_permissions_boundary(
+        self, principal: str, document: Policy | None, *, policy_arn: str | None = None
+    ) -> None:
         """Set the permissions boundary of a principal, or take it away."""
+        boundary = None if document is None else read_policy(document, policy_arn)
         with self._lock:
             for found in self._principals.find(principal):
-                found.boundary = document
+                found.boundary = boundary
 
-    def attach_session_policy(self, principal: str, document: Document) -> None:
+    def attach_session_policy(
+        self, principal: str, document: Policy, *, policy_arn: str | None = None
+    ) -> None:
         """Attach a session policy to a role's session."""
+        policy = read_policy(document, policy_arn)
         with self._lock:
             for found in self._principals.find(principal):
-                found.session.append(document)
+                found.session.append(policy)
 
     def attach_service_control_policy(
-        self, document: Document, *, account_id: str | None = None
+        self, document: Policy, *, account_id: str | None = None, policy_arn: str | None = None
     ) -> None:
         """Attach a service control policy to an account, beside `FullAWSAccess`."""
+        policy = read_policy(document, policy_arn)
         with self._lock:
             account = account_id or self.account_id
-            self._principals.attach_service_control_policy(account, document)
+            self._principals.attach_service_control_policy(account, policy)
 
     def attach_resource_control_policy(
-        self, document: Document, *, account_id: str | None = None
+        self, document: Policy, *, account_id: str | None = None, policy_arn: str | None = None
     ) -> None:
         """Attach a resource control policy to an account, beside `RCPFullAWSAccess`."""
+        policy = read_policy(document, policy_arn)
         with self._lock:
             account = account_id or self.account_id
-            self._principals.attach_resource_control_policy(account, document)
+            self._principals.attach_resource_control_policy(account, policy)
 
     # ------------------------------------------------------------------- replies and faults
 
@@ -326,7 +345,7 @@ class LocalBedrock:
         found = _REGION_IN_HOST.search(host)
         return found[1] if found else self.region
 
-    def _ensure(self, name: str, account_id: str, policies: Iterable[Document] | None) -> Principal:
+    def _ensure(self, name: str, account_id: str, policies: Iterable[Policy] | None) -> Principal:
         """The principal of that name, made with its policies if there is none."""
         kind, _, user_name = name.rpartition("/")
         existing = [
@@ -342,7 +361,8 @@ class LocalBedrock:
         if policies is None:
             principal.identity[LIMITED_ACCESS_ARN] = LIMITED_ACCESS
         else:
-            principal.identity.update({f"inline-{n}": p for n, p in enumerate(policies, 1)})
+            for number, document in enumerate(policies, 1):
+                principal.identity[f"inline-{number}"] = read_policy(document)
         return principal
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
 
+from bedrock_bearer.access import NamedPolicy, read_document
 from bedrock_bearer.local import minting
-from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, whole_response
+from bedrock_bearer.local.http import LocalRequest, LocalResponse, whole_response
 from bedrock_bearer.local.keyring import (
     BEDROCK_SERVICE,
     KEYS_PER_USER,
@@ -30,6 +31,7 @@ from bedrock_bearer.local.principals import (
     LIMITED_ACCESS_ARN,
     Principal,
     Principals,
+    read_policy,
 )
 
 NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
@@ -38,7 +40,7 @@ MAX_AGE_DAYS = 36_600
 PAGE_SIZE = 100
 ADMINISTRATOR = "administrator"
 
-MANAGED_POLICIES: dict[str, Document] = {
+MANAGED_POLICIES: dict[str, NamedPolicy] = {
     LIMITED_ACCESS_ARN: LIMITED_ACCESS,
     "arn:aws:iam::aws:policy/AmazonBedrockFullAccess": LIMITED_ACCESS,
     "arn:aws:iam::aws:policy/AdministratorAccess": FULL_ACCESS,
@@ -249,19 +251,22 @@ class Iam:
 
     def _put_user_policy(self, user: Principal, given: Parameters) -> Result:
         try:
-            document = json.loads(given.get("PolicyDocument", ""))
-        except ValueError:
-            text = "Syntax errors in policy."
-            raise IamError(400, "MalformedPolicyDocument", text) from None
-        user.identity[given.get("PolicyName", "")] = document
+            policy = read_policy(given.get("PolicyDocument", ""))
+        except ValueError as error:
+            raise IamError(400, "MalformedPolicyDocument", str(error)) from None
+        user.identity[given.get("PolicyName", "")] = policy
         return None
 
     def _get_user_policy(self, user: Principal, given: Parameters) -> Result:
         name = given.get("PolicyName", "")
         if name not in user.identity:
             raise _no_such_entity(f"The user policy with name {name} cannot be found.")
-        document = quote(json.dumps(user.identity[name]), safe="")
-        return {"UserName": user.name, "PolicyName": name, "PolicyDocument": document}
+        document = read_document(user.identity[name].document).to_wire()
+        return {
+            "UserName": user.name,
+            "PolicyName": name,
+            "PolicyDocument": quote(json.dumps(document), safe=""),
+        }
 
     def _delete_user_policy(self, user: Principal, given: Parameters) -> Result:
         name = given.get("PolicyName", "")

@@ -8,30 +8,47 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bedrock_bearer.access import PolicySet, evaluate
+from bedrock_bearer.access import NamedPolicy, PolicyDocument, PolicySet, evaluate, read_document
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document
 from bedrock_bearer.local.service_errors import ServiceError, key_refused
 
 LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
 
-LIMITED_ACCESS: Document = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "BedrockAPIs",
-            "Effect": "Allow",
-            "Action": ["bedrock:*", "bedrock-mantle:*"],
-            "Resource": "*",
-        }
-    ],
-}
+
+def read_policy(
+    document: PolicyDocument | Document | str, policy_arn: str | None = None
+) -> NamedPolicy:
+    """Return a policy read once and for all.
+
+    Raises:
+        ValueError: it is not a valid policy.
+    """
+    return NamedPolicy(read_document(document), arn=policy_arn)
+
+
+LIMITED_ACCESS = read_policy(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "BedrockAPIs",
+                "Effect": "Allow",
+                "Action": ["bedrock:*", "bedrock-mantle:*"],
+                "Resource": "*",
+            }
+        ],
+    },
+    LIMITED_ACCESS_ARN,
+)
 """Every action of Bedrock; AWS's policy of that name lists some fifty of them."""
 
-FULL_ACCESS: Document = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
+FULL_ACCESS = read_policy(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+)
 
 
 @dataclass(slots=True)
@@ -52,9 +69,9 @@ class Principal:
     created_at: datetime
     unique_id: str
     path: str = "/"
-    identity: dict[str, Document] = field(default_factory=dict)
-    boundary: Document | None = None
-    session: list[Document] = field(default_factory=list)
+    identity: dict[str, NamedPolicy] = field(default_factory=dict)
+    boundary: NamedPolicy | None = None
+    session: list[NamedPolicy] = field(default_factory=list)
 
     @property
     def is_user(self) -> bool:
@@ -67,9 +84,9 @@ class Principals:
 
     def __init__(self) -> None:
         self._by_arn: dict[str, Principal] = {}
-        self._everybody: list[Document] = []
-        self._service_control: dict[str, list[Document]] = defaultdict(list)
-        self._resource_control: dict[str, list[Document]] = defaultdict(list)
+        self._everybody: list[NamedPolicy] = []
+        self._service_control: dict[str, list[NamedPolicy]] = defaultdict(list)
+        self._resource_control: dict[str, list[NamedPolicy]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[Principal]:
         return iter(list(self._by_arn.values()))
@@ -117,17 +134,17 @@ class Principals:
             raise LookupError(f"no principal {name_or_arn!r} here; known are: {known}")
         return found
 
-    def attach_to_everybody(self, document: Document) -> None:
+    def attach_to_everybody(self, policy: NamedPolicy) -> None:
         """Attach an identity-based policy to each principal, present and to come."""
-        self._everybody.append(document)
+        self._everybody.append(policy)
 
-    def attach_service_control_policy(self, account_id: str, document: Document) -> None:
+    def attach_service_control_policy(self, account_id: str, policy: NamedPolicy) -> None:
         """Attach a service control policy to an account, beside `FullAWSAccess`."""
-        self._service_control[account_id].append(document)
+        self._service_control[account_id].append(policy)
 
-    def attach_resource_control_policy(self, account_id: str, document: Document) -> None:
+    def attach_resource_control_policy(self, account_id: str, policy: NamedPolicy) -> None:
         """Attach a resource control policy to an account, beside `RCPFullAWSAccess`."""
-        self._resource_control[account_id].append(document)
+        self._resource_control[account_id].append(policy)
 
     def policies_of(self, principal: Principal) -> PolicySet:
         """Return all policies that decide on a call of this principal."""
@@ -152,20 +169,19 @@ class Principals:
 
         `shown` is the resource as the sentence names it, where that is not the ARN.
         """
-        decision = evaluate(self.policies_of(principal), action, dict(context), resource)
+        known = {"aws:PrincipalArn": principal.arn, "aws:PrincipalAccount": principal.account_id}
+        decision = evaluate(self.policies_of(principal), action, {**known, **context}, resource)
         if decision.allowed:
             return None
-        return decision.sentence(
-            principal_arn=principal.arn, action=action, resource=shown or resource
-        )
+        return decision.sentence(principal.arn, resource=shown or resource)
 
     def _add(self, principal: Principal) -> Principal:
         self._by_arn[principal.arn] = principal
         return principal
 
 
-def _beside_full_access(documents: list[Document]) -> list[Document]:
-    return [FULL_ACCESS, *documents] if documents else []
+def _beside_full_access(policies: list[NamedPolicy]) -> list[NamedPolicy]:
+    return [FULL_ACCESS, *policies] if policies else []
 
 
 def refusal_by_policy(sentence: str, action: str) -> ServiceError:

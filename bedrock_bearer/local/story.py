@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from bedrock_bearer.access import PolicyDocument, deny_use, limit_key_age
 from bedrock_bearer.keys import TokenType
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.embedded import local_client
@@ -23,25 +24,7 @@ WIDTH = 88
 LONG_TERM_USER = "BedrockAPIKey-abcd"
 DEVELOPER = "dev"
 
-DENY_SHORT_TERM: Document = {
-    "Version": "2012-10-17",
-    "Statement": {
-        "Effect": "Deny",
-        "Action": "bedrock:CallWithBearerToken",
-        "Resource": "*",
-        "Condition": {"StringEquals": {"bedrock:bearerTokenType": "SHORT_TERM"}},
-    },
-}
-
-DENY_LONG_LIVED: Document = {
-    "Version": "2012-10-17",
-    "Statement": {
-        "Effect": "Deny",
-        "Action": "iam:CreateServiceSpecificCredential",
-        "Resource": "*",
-        "Condition": {"NumericGreaterThan": {"iam:ServiceSpecificCredentialAgeDays": "7"}},
-    },
-}
+KEY_DAYS_ALLOWED = 7
 
 ALLOW_IAM: Document = {
     "Version": "2012-10-17",
@@ -81,8 +64,9 @@ def _the_policy(bedrock: LocalBedrock, short_term: str) -> Iterator[str]:
     from bedrock_bearer.errors import ShortTermKeyDeniedError
 
     yield _heading("2. A policy denies short-term keys")
-    yield from _shown(DENY_SHORT_TERM)
-    bedrock.attach_policy(DEVELOPER, DENY_SHORT_TERM)
+    policy = deny_use(TokenType.SHORT_TERM)
+    yield from _shown(policy)
+    bedrock.attach_policy(DEVELOPER, policy)
     with local_client(bedrock, api_key=short_term) as client:
         try:
             client.converse(MODEL, "Hello")
@@ -109,9 +93,10 @@ def _the_fallback(bedrock: LocalBedrock, short_term: str, long_term: str) -> Ite
 
 def _five_days_and_thirty(bedrock: LocalBedrock) -> Iterator[str]:
     yield _heading("4. A policy limits how long a key may live")
-    yield from _shown(DENY_LONG_LIVED)
+    policy = limit_key_age(KEY_DAYS_ALLOWED)
+    yield from _shown(policy)
     bedrock.attach_policy(DEVELOPER, ALLOW_IAM)
-    bedrock.attach_policy(DEVELOPER, DENY_LONG_LIVED)
+    bedrock.attach_policy(DEVELOPER, policy)
     access_key_id, _ = bedrock.create_access_key(DEVELOPER)
     for days in (5, 30):
         status, answer = _create_key(bedrock, access_key_id, days)
@@ -159,8 +144,8 @@ def _heading(text: str) -> str:
     return f"{text}\n{'-' * len(text)}"
 
 
-def _shown(document: Document) -> Iterator[str]:
-    for line in json.dumps(document["Statement"], indent=2).splitlines():
+def _shown(policy: PolicyDocument) -> Iterator[str]:
+    for line in json.dumps(policy.to_wire()["Statement"], indent=2).splitlines():
         yield f"  {line}"
     yield ""
 

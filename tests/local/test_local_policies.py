@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers_local import Caller, deny_token_type, statement
 
-from bedrock_bearer.access import Denial
+from bedrock_bearer.access import Denial, deny_use
 from bedrock_bearer.local import LocalBedrock
 
 USE = "bedrock:CallWithBearerToken"
@@ -149,6 +149,47 @@ def test_a_stream_needs_its_own_action() -> None:
 
     assert caller.converse().status_code == 200
     assert denial_of(caller.stream()).action == "bedrock:InvokeModelWithResponseStream"
+
+
+def test_a_managed_policy_that_denies_is_named_by_its_arn() -> None:
+    arn = "arn:aws:iam::123456789012:policy/NoKeys"
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key()
+    bedrock.attach_policy("dev", deny_use("SHORT_TERM"), policy_arn=arn)
+
+    assert denial_of(Caller(bedrock, key).converse()).policy_arn == arn
+
+
+def test_a_policy_may_be_for_one_principal() -> None:
+    bedrock = LocalBedrock()
+    bedrock.attach_policy(
+        None,
+        statement(
+            "Deny",
+            USE,
+            Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/one"}},
+        ),
+    )
+    one = bedrock.mint_key("LONG_TERM", user_name="one")
+    two = bedrock.mint_key("LONG_TERM", user_name="two")
+
+    assert denial_of(Caller(bedrock, one).converse()).effect == "explicit"
+    assert Caller(bedrock, two).converse().status_code == 200
+
+
+def test_a_resource_control_policy_that_denies_is_named() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key()
+    bedrock.attach_resource_control_policy(statement("Deny", USE, Principal="*"))
+
+    denial = denial_of(Caller(bedrock, key).converse())
+
+    assert (denial.effect, denial.policy_type) == ("explicit", "resource control policy")
+
+
+def test_a_policy_that_is_not_valid_is_refused_when_it_is_attached() -> None:
+    with pytest.raises(ValueError, match=r"Statement\[0\]"):
+        LocalBedrock().attach_policy(None, {"Statement": [{"Action": "*"}]})
 
 
 def test_a_principal_that_is_not_known_is_named() -> None:
