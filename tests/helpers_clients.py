@@ -174,7 +174,8 @@ class Colour:
 
     def iterate(self, source: Any) -> Iterator[Any]:
         if not self.is_async:
-            yield from source
+            # `yield from source` would close the stream when this generator is dropped.
+            yield from (item for item in source)
             return
         iterator = source.__aiter__()
         while True:

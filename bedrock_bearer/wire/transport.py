@@ -136,6 +136,7 @@ class _FreeList(Generic[Connection]):
         self._clock = clock
         self._free: list[tuple[float, Connection]] = []
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def take(self) -> tuple[Connection | None, list[Connection]]:
         """Return the freshest connection, if any, and those that were idle for too long."""
@@ -148,13 +149,17 @@ class _FreeList(Generic[Connection]):
             del self._free[:expired]
             return (self._free.pop()[1] if self._free else None), to_close
 
-    def put(self, connection: Connection) -> None:
+    def put(self, connection: Connection) -> bool:
+        """Keep a connection; return whether that was done, which it is not once closed."""
         with self._lock:
-            self._free.append((self._clock.monotonic(), connection))
+            if not self._is_closed:
+                self._free.append((self._clock.monotonic(), connection))
+            return not self._is_closed
 
-    def drain(self) -> list[Connection]:
-        """Return all of them, and keep none."""
+    def close(self) -> list[Connection]:
+        """Return all of them, and keep none from now on."""
         with self._lock:
+            self._is_closed = True
             connections = [connection for _, connection in self._free]
             self._free.clear()
             return connections
@@ -180,10 +185,9 @@ class _Lease(Generic[Connection]):
         slots, self._slots = self._slots, None
         if slots is None:
             return None
-        if reusable:
-            self._free.put(self.connection)
+        is_kept = reusable and self._free.put(self.connection)
         slots.release()
-        return None if reusable else self.connection
+        return None if is_kept else self.connection
 
 
 # ------------------------------------------------------------------------- requests and errors
@@ -387,7 +391,7 @@ class Transport:
     def close(self) -> None:
         """Close the unused connections. A caller's own `http_client` stays open."""
         self._is_closed = True
-        for connection in self._free.drain():
+        for connection in self._free.close():
             connection.close()
 
 
@@ -560,7 +564,7 @@ class AsyncTransport:
     async def close(self) -> None:
         """Close the unused connections. A caller's own `http_client` stays open."""
         self._is_closed = True
-        for connection in self._free.drain():
+        for connection in self._free.close():
             await connection.aclose()
 
 

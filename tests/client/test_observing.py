@@ -42,9 +42,7 @@ def observed(
 
     with (
         serve(answer) as server,
-        colour.client(
-            server.url, retry=time.retry(), on_event=records.append, **options
-        ) as client,
+        colour.client(server.url, retry=time.retry(), on_event=records.append, **options) as client,
     ):
         try:
             if call == "stream":
