@@ -27,7 +27,7 @@ from bedrock_bearer.local.principals import (
     read_policy,
     refusal_by_policy,
 )
-from bedrock_bearer.local.replies import Reply
+from bedrock_bearer.local.replies import Step
 from bedrock_bearer.local.runtime import Call, Runtime
 from bedrock_bearer.local.service_errors import ServiceError, key_refused
 from bedrock_bearer.local.validation import malformed
@@ -89,7 +89,7 @@ class LocalBedrock:
                 response = self._iam.handle(request, request_id)
             else:
                 response = self._answer(request)
-        date = format_datetime(self.clock(), usegmt=True)
+        date = format_datetime(self.clock().astimezone(UTC), usegmt=True)
         return response.with_headers({"Date": date, "x-amzn-RequestId": request_id})
 
     # ------------------------------------------------------------------------------- keys
@@ -243,7 +243,7 @@ class LocalBedrock:
 
     # ------------------------------------------------------------------- replies and faults
 
-    def script(self, *steps: Reply | Fault | Callable[[Document], Reply]) -> None:
+    def script(self, *steps: Step) -> None:
         """Queue what the calls to come are answered with, one step for each.
 
         A step is a reply, a fault, or a function that makes a reply out of the request. When
@@ -252,7 +252,7 @@ class LocalBedrock:
         with self._lock:
             self._runtime.script.append(*steps)
 
-    def answer(self, prompt: str, reply: Reply | Fault | Callable[[Document], Reply]) -> None:
+    def answer(self, prompt: str, reply: Step) -> None:
         """Answer this very prompt with `reply`, every time it is asked."""
         with self._lock:
             self._runtime.script.answer(prompt, reply)

@@ -7,13 +7,11 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bedrock_bearer.local import tokens
+from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.http import Document
-
-if TYPE_CHECKING:
-    from bedrock_bearer.local.faults import Fault
 
 LATENCY_MS = 240
 GREETINGS = ("hello", "hi", "hey", "good morning", "good evening")
@@ -81,7 +79,8 @@ class Reply:
         return {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
 
 
-Step = "Reply | Fault | Callable[[Document], Reply]"
+Step = Reply | Fault | Callable[[Document], Reply]
+"""What a call is answered with: a reply, a fault, or a function that makes a reply."""
 
 
 def text_reply(text: str, **details: Any) -> Reply:
@@ -162,21 +161,21 @@ class Script:
     """What is to be replied: first the queue, turn by turn; then the replies to a prompt."""
 
     def __init__(self) -> None:
-        self._queue: deque[Any] = deque()
-        self._by_prompt: dict[str, Any] = {}
+        self._queue: deque[Step] = deque()
+        self._by_prompt: dict[str, Step] = {}
 
-    def append(self, *steps: Any) -> None:
+    def append(self, *steps: Step) -> None:
         """Queue steps, one for each call to come."""
         self._queue.extend(steps)
 
-    def answer(self, prompt: str, step: Any) -> None:
+    def answer(self, prompt: str, step: Step) -> None:
         """Answer this very prompt with `step`, every time it is asked."""
         self._by_prompt[prompt.strip()] = step
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def next_step(self, request: Document) -> Any:
+    def next_step(self, request: Document) -> Step | None:
         """Return the step for a request; None where the script has nothing to say."""
         if self._queue:
             return self._queue.popleft()

@@ -102,7 +102,7 @@ class Runtime:
         step = self.script.next_step(request)
         if isinstance(step, Fault):
             return step.spoil(render(echo(request)))
-        reply: Reply = step(request) if callable(step) else step or echo(request)
+        reply = step(request) if callable(step) else step or echo(request)
         if guardrail is not None:
             reply = guard_output(guardrail, request, reply)
         response = render(reply)
