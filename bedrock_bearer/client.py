@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from bedrock_bearer.converse import ContentBlockDeltaEvent
 from bedrock_bearer.errors import BedrockError, ConfigurationError, StreamError
 from bedrock_bearer.keys.source import KeySource, key_source
 from bedrock_bearer.plan import (
@@ -16,7 +15,6 @@ from bedrock_bearer.plan import (
     CountTokensOptions,
     Operation,
     ProbeResult,
-    StreamReader,
     Unset,
     converse_operation,
     converse_stream_operation,
@@ -37,6 +35,7 @@ from bedrock_bearer.wire.transport import (
 if TYPE_CHECKING:
     from bedrock_bearer.converse import ConverseResponse, CountTokensResponse, StreamEvent
     from bedrock_bearer.keys import ApiKey
+    from bedrock_bearer.stream import StreamReader
     from bedrock_bearer.wire.records import OnEvent
 
 Reply = TypeVar("Reply")
@@ -522,10 +521,6 @@ class _Stream:
         self._call.emit_call(error=error, reply=self._reader.response())
 
 
-def _text_of(event: StreamEvent) -> str | None:
-    return event.text if isinstance(event, ContentBlockDeltaEvent) else None
-
-
 class ConverseStream(_Stream):
     """A model's reply as it is written: iterate over it for typed events.
 
@@ -569,7 +564,9 @@ class ConverseStream(_Stream):
     @property
     def text_stream(self) -> Iterator[str]:
         """The text of the reply, piece by piece."""
-        return (text for event in self if (text := _text_of(event)))
+        from bedrock_bearer.stream import text_of
+
+        return (text for event in self if (text := text_of(event)))
 
     def final_response(self) -> ConverseResponse:
         """Read what is left of the stream and return the whole reply, as `converse` would.
@@ -650,7 +647,9 @@ class AsyncConverseStream(_Stream):
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """The text of the reply, piece by piece."""
-        return (text async for event in self if (text := _text_of(event)))
+        from bedrock_bearer.stream import text_of
+
+        return (text async for event in self if (text := text_of(event)))
 
     async def final_response(self) -> ConverseResponse:
         """Read what is left and return the whole reply; see `ConverseStream.final_response`."""

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sys
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,39 +17,29 @@ from bedrock_bearer.converse import (
     ConverseResponse,
     CountTokensRequest,
     CountTokensResponse,
-    StreamAccumulator,
-    StreamEvent,
-    parse_event_json,
 )
 from bedrock_bearer.errors import (
     AuthenticationError,
     BearerTokenDeniedError,
     BedrockError,
     ConfigurationError,
-    EventStreamDecodeError,
     InvalidApiKeyError,
     MissingApiKeyError,
     RegionError,
-    RequestTimeoutError,
     ResponseDecodeError,
-    StreamInterruptedError,
-    TransportError,
 )
 from bedrock_bearer.keys import ApiKey, KeyDescription
 from bedrock_bearer.wire.attempt import Attempt, Timeout, check_seconds
-from bedrock_bearer.wire.classify import (
-    MAX_BODY_CHARACTERS,
-    error_from_event,
-    error_from_response,
-)
 from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, path_segment
-from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
-from bedrock_bearer.wire.records import AttemptRecord, CallRecord, OnEvent, emit, is_heard
+from bedrock_bearer.wire.observers import is_heard
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota, RetryRun
 from bedrock_bearer.wire.transport import WireRequest, WireResponse
 
+# What only a refusal, a stream or an observer needs is imported there: starting up takes time.
 if TYPE_CHECKING:
     from bedrock_bearer.keys.source import KeySource
+    from bedrock_bearer.stream import StreamReader
+    from bedrock_bearer.wire.records import OnEvent
 
 Reply = TypeVar("Reply")
 
@@ -273,6 +262,8 @@ def _json_object(response: WireResponse) -> dict[str, Any]:
 
 
 def _decode_error(message: str, response: WireResponse) -> ResponseDecodeError:
+    from bedrock_bearer.wire.classify import MAX_BODY_CHARACTERS
+
     return ResponseDecodeError(
         message,
         status_code=response.status,
@@ -373,6 +364,8 @@ class Call(Generic[Reply]):
         # A proxy's own page may show the request's headers.
         body = response.body.replace(key.get_secret_value().encode(), b"[API key]")
         if response.status != 200:
+            from bedrock_bearer.wire.classify import error_from_response
+
             raise error_from_response(response.status, response.headers, body, key.description)
         if body is not response.body:
             response = replace(response, body=body)
@@ -392,6 +385,8 @@ class Call(Generic[Reply]):
                 status_code=status,
                 request_id=self.request_id,
             )
+        from bedrock_bearer.stream import StreamReader
+
         return StreamReader(self._used_key().description, self.request_id)
 
     def _used_key(self) -> ApiKey:
@@ -424,6 +419,8 @@ class Call(Generic[Reply]):
     def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
         if not is_heard(self.settings.on_event):
             return
+        from bedrock_bearer.wire.records import AttemptRecord, emit
+
         emit(
             self.settings.on_event,
             AttemptRecord(
@@ -444,6 +441,8 @@ class Call(Generic[Reply]):
         """Tell `on_event` that the call is over."""
         if not is_heard(self.settings.on_event):
             return
+        from bedrock_bearer.wire.records import CallRecord, emit
+
         emit(
             self.settings.on_event,
             CallRecord(
@@ -469,110 +468,3 @@ def _figures(reply: object) -> dict[str, Any]:
         "output_tokens": reply.usage.output_tokens if reply.usage else None,
         "latency_ms": reply.metrics.latency_ms if reply.metrics else None,
     }
-
-
-# ------------------------------------------------------------------------------- reading a stream
-
-
-class StreamReader:
-    """Turns the bytes of a ConverseStream reply into events, and the events into the reply."""
-
-    def __init__(self, key: KeyDescription | None, request_id: str | None) -> None:
-        self.ended = False
-        """Whether no more bytes come."""
-        self._key = key
-        self._request_id = request_id
-        self._decoder = EventStreamDecoder()
-        self._messages: deque[EventStreamMessage] = deque()
-        self._accumulator = StreamAccumulator()
-        self._has_begun = False
-        self._failure: BedrockError | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether `messageStop` has come."""
-        return self._accumulator.complete
-
-    def feed(self, data: bytes | None) -> None:
-        """Take the next bytes of the body; None when there are no more.
-
-        Raises:
-            EventStreamDecodeError: the bytes are not valid framing.
-            StreamInterruptedError: they end before `messageStop`, or inside a frame.
-        """
-        self._messages.extend(self._decoder.feed(data or b""))
-        if data is not None:
-            return
-        self.ended = True
-        try:
-            self._decoder.close()
-        except EventStreamDecodeError as error:
-            cut = error.message
-        else:
-            if self.complete:
-                return
-            cut = "The stream ended before the model's message did"
-        raise self.interrupted(cut)
-
-    def next_event(self) -> StreamEvent | None:
-        """Return the next event, or None when it takes more bytes.
-
-        Raises:
-            APIError: AWS sent an error inside the stream.
-            EventStreamDecodeError: an event is not what the API promises.
-            StreamInterruptedError: the stream was stopped before `messageStop`.
-        """
-        if self._messages:
-            event = self._event(self._messages.popleft())
-            self._accumulator.add(event)
-            self._has_begun = True
-            return event
-        if self.ended and not self.complete:
-            raise self._failure or self.interrupted(
-                "The stream was closed before the model's message ended"
-            )
-        return None
-
-    def stop(self) -> None:
-        """Hear that nothing more will be read."""
-        self.ended = True
-        self._messages.clear()
-
-    def failure(self, error: BedrockError) -> BedrockError:
-        """Return what `error` means to the reader of a stream that has begun."""
-        is_cut = isinstance(error, TransportError) and not isinstance(error, RequestTimeoutError)
-        self._failure = self.interrupted(error.message) if is_cut else error
-        return self._failure
-
-    def interrupted(self, message: str) -> StreamInterruptedError:
-        """Return the error for a stream that broke off, with the reply as far as it had come."""
-        return StreamInterruptedError(
-            f"{message.rstrip('.')}. `partial` holds what had come.",
-            partial=self.response(),
-            # Until the first event nothing was handed out that a new attempt would repeat.
-            retryable=not self._has_begun,
-            request_id=self._request_id,
-            key=self._key,
-        )
-
-    def response(self) -> ConverseResponse:
-        """Return the reply as far as it has come."""
-        reply = self._accumulator.response()
-        return reply.with_origin(request_id=self._request_id, key=self._key)
-
-    def _event(self, message: EventStreamMessage) -> StreamEvent:
-        headers = message.headers
-        if headers.get(":message-type", "event") == "event":
-            return self._parse(str(headers.get(":event-type", "")), message.payload)
-        name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
-        payload = message.payload or str(headers.get(":error-message", "")).encode()
-        error = error_from_event(str(name), payload, self._key, self._request_id)
-        error.partial = self.response()
-        raise error
-
-    def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
-        try:
-            return parse_event_json(event_type, payload)
-        except ValueError:
-            problem = f"The payload of a {event_type!r} event is not what the API promises."
-        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)

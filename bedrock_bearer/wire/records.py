@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bedrock_bearer.wire.observers import logger
+
 if TYPE_CHECKING:
     from bedrock_bearer.keys import KeyDescription
-
-logger = logging.getLogger("bedrock_bearer")
-logger.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +92,6 @@ Record = AttemptRecord | CallRecord | KeySwitchRecord
 OnEvent = Callable[[Record], object]
 
 
-def is_heard(on_event: OnEvent | None) -> bool:
-    """Return whether anybody takes records: if not, none need be made."""
-    return on_event is not None or logger.isEnabledFor(logging.DEBUG)
-
-
 def emit(on_event: OnEvent | None, record: Record) -> None:
     """Tell `on_event`; what it raises is logged and does not break the call."""
     logger.debug("%r", record)
@@ -106,5 +99,5 @@ def emit(on_event: OnEvent | None, record: Record) -> None:
         return
     try:
         on_event(record)
-    except Exception:
+    except Exception:  # noqa: BLE001 - an observer's fault is not the caller's
         logger.warning("on_event raised; the call goes on.", exc_info=True)

@@ -6,7 +6,6 @@ is an httpx transport of its own, and the unused ones lie on a last-in-first-out
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import io
 import os
@@ -27,7 +26,10 @@ import httpx
 
 from bedrock_bearer.errors import BedrockError, ConfigurationError, ConnectError, TransportError
 
+# asyncio is imported where it is used: a client for threads does without.
 if TYPE_CHECKING:
+    import asyncio
+
     from bedrock_bearer.keys import ApiKey
     from bedrock_bearer.wire.attempt import Attempt
     from bedrock_bearer.wire.clock import Clock
@@ -481,6 +483,8 @@ class AsyncTransport:
         self._http_client = http_client
         self._settings = _ConnectionSettings(url)
         self._free: _FreeList[httpx.AsyncHTTPTransport] = _FreeList(clock)
+        import asyncio
+
         self._slots = asyncio.Semaphore(max_connections)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -526,6 +530,8 @@ class AsyncTransport:
         raise failure
 
     def _check_loop(self) -> None:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
@@ -553,6 +559,8 @@ class AsyncTransport:
             await self._slots.acquire()
             return
         try:
+            import asyncio
+
             async with asyncio.timeout(attempt.limit("pool")):
                 await self._slots.acquire()
         except TimeoutError:
@@ -598,6 +606,8 @@ class AsyncOpenResponse(_Opened):
     def chunks(self, owner: object) -> AsyncIterator[bytes]:
         """Yield the body as it comes. When `owner` is dropped, the connection is given back."""
         chunks = self._chunks(self._attempt.check_deadline)
+        import asyncio
+
         loop = asyncio.get_running_loop()
         self._watch(owner, _abandon_async, loop, chunks, self._response, self._lease)
         return chunks

@@ -1,0 +1,135 @@
+"""Reading a ConverseStream reply, without I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from bedrock_bearer.converse import (
+    ContentBlockDeltaEvent,
+    ConverseResponse,
+    StreamAccumulator,
+    StreamEvent,
+    parse_event_json,
+)
+from bedrock_bearer.errors import (
+    BedrockError,
+    EventStreamDecodeError,
+    RequestTimeoutError,
+    StreamInterruptedError,
+    TransportError,
+)
+from bedrock_bearer.wire.classify import error_from_event
+from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys import KeyDescription
+
+
+def text_of(event: StreamEvent) -> str | None:
+    """Return the text that an event adds to the reply, if any."""
+    return event.text if isinstance(event, ContentBlockDeltaEvent) else None
+
+
+class StreamReader:
+    """Turns the bytes of a ConverseStream reply into events, and the events into the reply."""
+
+    def __init__(self, key: KeyDescription | None, request_id: str | None) -> None:
+        self.ended = False
+        """Whether no more bytes come."""
+        self._key = key
+        self._request_id = request_id
+        self._decoder = EventStreamDecoder()
+        self._messages: deque[EventStreamMessage] = deque()
+        self._accumulator = StreamAccumulator()
+        self._has_begun = False
+        self._failure: BedrockError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether `messageStop` has come."""
+        return self._accumulator.complete
+
+    def feed(self, data: bytes | None) -> None:
+        """Take the next bytes of the body; None when there are no more.
+
+        Raises:
+            EventStreamDecodeError: the bytes are not valid framing.
+            StreamInterruptedError: they end before `messageStop`, or inside a frame.
+        """
+        self._messages.extend(self._decoder.feed(data or b""))
+        if data is not None:
+            return
+        self.ended = True
+        try:
+            self._decoder.close()
+        except EventStreamDecodeError as error:
+            cut = error.message
+        else:
+            if self.complete:
+                return
+            cut = "The stream ended before the model's message did"
+        raise self.interrupted(cut)
+
+    def next_event(self) -> StreamEvent | None:
+        """Return the next event, or None when it takes more bytes.
+
+        Raises:
+            APIError: AWS sent an error inside the stream.
+            EventStreamDecodeError: an event is not what the API promises.
+            StreamInterruptedError: the stream was stopped before `messageStop`.
+        """
+        if self._messages:
+            event = self._event(self._messages.popleft())
+            self._accumulator.add(event)
+            self._has_begun = True
+            return event
+        if self.ended and not self.complete:
+            raise self._failure or self.interrupted(
+                "The stream was closed before the model's message ended"
+            )
+        return None
+
+    def stop(self) -> None:
+        """Hear that nothing more will be read."""
+        self.ended = True
+        self._messages.clear()
+
+    def failure(self, error: BedrockError) -> BedrockError:
+        """Return what `error` means to the reader of a stream that has begun."""
+        is_cut = isinstance(error, TransportError) and not isinstance(error, RequestTimeoutError)
+        self._failure = self.interrupted(error.message) if is_cut else error
+        return self._failure
+
+    def interrupted(self, message: str) -> StreamInterruptedError:
+        """Return the error for a stream that broke off, with the reply as far as it had come."""
+        return StreamInterruptedError(
+            f"{message.rstrip('.')}. `partial` holds what had come.",
+            partial=self.response(),
+            # Until the first event nothing was handed out that a new attempt would repeat.
+            retryable=not self._has_begun,
+            request_id=self._request_id,
+            key=self._key,
+        )
+
+    def response(self) -> ConverseResponse:
+        """Return the reply as far as it has come."""
+        reply = self._accumulator.response()
+        return reply.with_origin(request_id=self._request_id, key=self._key)
+
+    def _event(self, message: EventStreamMessage) -> StreamEvent:
+        headers = message.headers
+        if headers.get(":message-type", "event") == "event":
+            return self._parse(str(headers.get(":event-type", "")), message.payload)
+        name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
+        payload = message.payload or str(headers.get(":error-message", "")).encode()
+        error = error_from_event(str(name), payload, self._key, self._request_id)
+        error.partial = self.response()
+        raise error
+
+    def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
+        try:
+            return parse_event_json(event_type, payload)
+        except ValueError:
+            problem = f"The payload of a {event_type!r} event is not what the API promises."
+        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
