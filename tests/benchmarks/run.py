@@ -56,8 +56,9 @@ SCENARIOS = {
     "import": Scenario("import", "ms", ALL),
     "first": Scenario("process start to first reply", "ms", ALL),
     "call": Scenario("one call", "µs", SYNC),
-    "event": Scenario("one streamed event", "µs", SYNC),
-    "event_async": Scenario("one streamed event, async", "µs", ASYNC),
+    "event": Scenario("one streamed event, a chunk each", "µs", SYNC),
+    "event-packed": Scenario("one streamed event, many to a chunk", "µs", SYNC),
+    "event_async": Scenario("one streamed event, a chunk each, async", "µs", ASYNC),
     "threads": Scenario("64 threads on one client", "calls/s", SYNC, more_is_better=True),
     "flight-1": Scenario("1 async in flight", "calls/s", ASYNC, more_is_better=True),
     "flight-50": Scenario("50 async in flight", "calls/s", ASYNC, more_is_better=True),
@@ -67,6 +68,10 @@ SCENARIOS = {
 }
 DERIVED = {
     "memory": Scenario("memory after the first call", "MB", ALL),
+    "flight-50-cold": Scenario("50, opening connections", "calls/s", ASYNC, more_is_better=True),
+    "flight-1000-cold": Scenario(
+        "1,000, opening connections", "calls/s", ASYNC, more_is_better=True
+    ),
     "delay-1000-again": Scenario("the same, connections open", "s", ASYNC),
 }
 
@@ -94,7 +99,8 @@ class Bar:
 BARS = [
     Bar("one call / boto3", "call", ("call", BOTO3), 0.55),
     Bar("one call / httpx.Client", "call", ("call", HTTPX), 0.8),
-    Bar("one streamed event / boto3", "event", ("event", BOTO3), 0.4),
+    Bar("one streamed event, a chunk each / boto3", "event", ("event", BOTO3), 0.4),
+    Bar("one streamed event, packed / boto3", "event-packed", ("event-packed", BOTO3), 0.4),
     Bar("1,000 in flight / aiobotocore", "flight-1000", ("flight-1000", AIO), 1.3, True),
     Bar("1,000 in flight / ours at 50", "flight-1000", ("flight-50", OURS), 0.55, True),
     Bar("1,000 at once, 1 s / aiobotocore", "delay-1000", ("delay-1000", AIO), 1.0),
@@ -201,6 +207,8 @@ class Bench:
             return {"first": (result["at"] - start) * 1000, "memory": result["memory"]}
         if scenario == "delay-1000":
             return {scenario: result["cold"], f"{scenario}-again": result["warm"]}
+        if scenario.startswith("flight"):
+            return {scenario: result["warm"], f"{scenario}-cold": result["cold"]}
         return {scenario: result}
 
 

@@ -1,7 +1,8 @@
 """A Bedrock of canned replies over TLS, as cheap as possible so that the client dominates.
 
 The model's id says what it does: `echo` answers at once, `delay-1000` after 1,000 milliseconds,
-`events-5000` streams 5,000 pieces of text. Prints its port.
+`events-5000` streams 5,000 pieces of text in a chunk each, `packed-5000` in chunks of many. Prints
+its port.
 """
 
 from __future__ import annotations
@@ -46,28 +47,33 @@ CONVERSE = _HEAD.format("application/json", f"Content-Length: {len(REPLY)}").enc
 
 
 @functools.cache
-def stream_reply(count: int) -> bytes:
-    """Return a whole ConverseStream reply, each event in a chunk of its own, as AWS sends them."""
+def stream_reply(count: int, events_in_a_chunk: int) -> bytes:
+    """Return a whole ConverseStream reply."""
     delta = {"contentBlockIndex": 0, "delta": {"text": " Hello"}, "p": "abcdefghijklmnopqrstuvwxyz"}
     figures = {
         "metrics": {"latencyMs": 551},
         "usage": {"inputTokens": 8, "outputTokens": count, "totalTokens": count + 8},
     }
-    events = [
-        _event("messageStart", {"role": "assistant", "p": "abcd"}),
-        _event("contentBlockDelta", delta) * count,
-        _event("contentBlockStop", {"contentBlockIndex": 0, "p": "abcdefgh"}),
-        _event("messageStop", {"stopReason": "end_turn", "p": "abcdefghij"}),
-        _event("metadata", {**figures, "p": "abcdefghijkl"}),
+    frames = [
+        _frame("messageStart", {"role": "assistant", "p": "abcd"}),
+        *[_frame("contentBlockDelta", delta)] * count,
+        _frame("contentBlockStop", {"contentBlockIndex": 0, "p": "abcdefgh"}),
+        _frame("messageStop", {"stopReason": "end_turn", "p": "abcdefghij"}),
+        _frame("metadata", {**figures, "p": "abcdefghijkl"}),
     ]
+    starts = range(0, len(frames), events_in_a_chunk)
+    chunks = [_chunk(b"".join(frames[start : start + events_in_a_chunk])) for start in starts]
     head = _HEAD.format("application/vnd.amazon.eventstream", "Transfer-Encoding: chunked")
-    return head.encode() + b"".join(events) + b"0\r\n\r\n"
+    return head.encode() + b"".join(chunks) + _chunk(b"")
 
 
-def _event(kind: str, payload: dict[str, object]) -> bytes:
+def _frame(kind: str, payload: dict[str, object]) -> bytes:
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
-    frame = encode_message(headers, json.dumps(payload, separators=(",", ":")).encode())
-    return b"%x\r\n%b\r\n" % (len(frame), frame)
+    return encode_message(headers, json.dumps(payload, separators=(",", ":")).encode())
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class Connection(asyncio.Protocol):
@@ -94,8 +100,8 @@ class Connection(asyncio.Protocol):
             return False
         self.buffer = self.buffer[head_end + length :]
         model, _, number = head.split(b"/", 3)[2].partition(b"-")
-        if model == b"events":
-            self._write(stream_reply(int(number)))
+        if model in (b"events", b"packed"):
+            self._write(stream_reply(int(number), 1 if model == b"events" else 100))
         elif model == b"delay":
             asyncio.get_running_loop().call_later(int(number) / 1000, self._write, CONVERSE)
         else:

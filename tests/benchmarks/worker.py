@@ -54,11 +54,16 @@ def one_call(contender: str, url: str, seconds: float) -> float:
     return _median(_repeat(client.call, seconds)) * 1e6
 
 
-def one_event(contender: str, url: str, seconds: float) -> float:
+def one_event(contender: str, url: str, seconds: float, model: str = "events") -> float:
     """Microseconds for one event of a long stream: the median over streams."""
-    client = SYNC[contender](url, f"events-{EVENTS}")
+    client = SYNC[contender](url, f"{model}-{EVENTS}")
     assert client.stream() == EVENTS
     return _median(_repeat(client.stream, seconds)) / EVENTS * 1e6
+
+
+def one_packed_event(contender: str, url: str, seconds: float) -> float:
+    """The same where many events share a chunk."""
+    return one_event(contender, url, seconds, "packed")
 
 
 def _repeat(work: Any, seconds: float) -> list[float]:
@@ -118,15 +123,22 @@ async def _event_async(contender: str, url: str, seconds: float) -> float:
     return _median(times) / EVENTS * 1e6
 
 
-async def _in_flight(contender: str, url: str, seconds: float, count: int) -> float:
-    """Calls per second with `count` always in flight, once all connections are open."""
-    import asyncio
-
+async def _in_flight(contender: str, url: str, seconds: float, count: int) -> dict[str, float]:
+    """Calls per second with `count` always in flight: as connections open, then with all open."""
     client = ASYNC[contender](url, "echo")
     await client.open()
-    await asyncio.gather(*(client.call() for _ in range(count)))
+    await client.call()
     # httpx's own pool takes minutes for what the others do in seconds.
     calls = count if contender == "httpx" and count > 50 else max(int(1000 * seconds), 3 * count)
+    cold = await _rate(client, calls, count)
+    warm = await _rate(client, calls, count)
+    await client.close()
+    return {"cold": cold, "warm": warm}
+
+
+async def _rate(client: Any, calls: int, count: int) -> float:
+    import asyncio
+
     remaining = iter(range(calls))
 
     async def work() -> None:
@@ -135,9 +147,7 @@ async def _in_flight(contender: str, url: str, seconds: float, count: int) -> fl
 
     start = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(count)))
-    rate = calls / (time.perf_counter() - start)
-    await client.close()
-    return rate
+    return calls / (time.perf_counter() - start)
 
 
 async def _at_once(contender: str, url: str, count: int) -> dict[str, float]:
@@ -162,6 +172,7 @@ def measure(contender: str, scenario: str, url: str, seconds: float) -> Any:
         "first": first_reply,
         "call": one_call,
         "event": one_event,
+        "event-packed": one_packed_event,
         "threads": threads,
     }
     if scenario in plain:
