@@ -167,8 +167,9 @@ class Colour:
         assert self._runner is not None
         return self._runner.run(coroutine)
 
-    def settle(self) -> None:
-        """Let an event loop do what it has been given to do."""
+    def drop(self, held: list[Any]) -> None:
+        """Let go of what is held, and let an event loop do what that gives it to do."""
+        held.clear()
         if self._runner is not None:
             self._runner.run(_turns())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,18 +78,21 @@ class LoopbackServer:
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    scheme: str = "http"
     stopping: threading.Event = field(default_factory=threading.Event)
     hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released each time the client closes a connection."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 @contextmanager
-def serve(answer: Answer | Sequence[Reply]) -> Iterator[LoopbackServer]:
-    """Serve on a free port of loopback while the block runs."""
+def serve(
+    answer: Answer | Sequence[Reply], tls: ssl.SSLContext | None = None
+) -> Iterator[LoopbackServer]:
+    """Serve on a free port of loopback while the block runs, over TLS where a context is given."""
     if not callable(answer):
         replies = iter(answer)
         server = LoopbackServer(lambda _: next(replies))
@@ -101,7 +105,7 @@ def serve(answer: Answer | Sequence[Reply]) -> Iterator[LoopbackServer]:
             try:
                 while self._one():
                     pass
-            except (ConnectionError, TimeoutError, StopIteration):
+            except (OSError, StopIteration):
                 pass
             finally:
                 server.hung_up.release()
@@ -133,8 +137,18 @@ def serve(answer: Answer | Sequence[Reply]) -> Iterator[LoopbackServer]:
         allow_reuse_address = True
         request_queue_size = 256
 
+        def get_request(self) -> tuple[Any, Any]:
+            connection, address = super().get_request()
+            if tls is None:
+                return connection, address
+            # The handshake happens with the first read, in the connection's own thread.
+            return tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            ), address
+
     with Server(("127.0.0.1", 0), Handler) as tcp:
         server.port = tcp.server_address[1]
+        server.scheme = "http" if tls is None else "https"
         thread = threading.Thread(target=tcp.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import os
 import socket
 import ssl
@@ -19,12 +20,15 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
 from bedrock_bearer.errors import BedrockError, ConfigurationError, ConnectError, TransportError
+from bedrock_bearer.wire.endpoint import is_loopback
 
 # asyncio is imported where it is used: a client for threads does without.
 if TYPE_CHECKING:
@@ -109,11 +113,20 @@ def _environment_proxy(url: str) -> httpx.Proxy | None:
     host = target.host if target.port is None else f"{target.host}:{target.port}"
     if not proxy or urllib.request.proxy_bypass(host):
         return None
+    found: httpx.Proxy | None = None
     with suppress(ValueError, httpx.InvalidURL):
-        return httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
-    raise ConfigurationError(
-        "The proxy set in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a URL that can be used."
-    )
+        found = httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    if found is None or not found.url.host:
+        raise ConfigurationError(
+            "The proxy set in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a URL that can be used."
+        )
+    if found.url.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigurationError(
+            "The proxy set in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is a SOCKS proxy: "
+            "pip install 'httpx[socks]' to use it."
+        )
+    # Over plain http a proxy would see the key, which is not to leave this machine unencrypted.
+    return found if target.scheme == "https" or is_loopback(found.url.host) else None
 
 
 def _socket_options() -> list[tuple[int, int, int]]:
@@ -129,6 +142,34 @@ def _socket_options() -> list[tuple[int, int, int]]:
 
 
 _SOCKET_OPTIONS = _socket_options()
+
+
+class _Slots:
+    """The places for `max_connections` requests.
+
+    No semaphore: its lock would hang a thread whose garbage collector, while the thread holds it,
+    finds an abandoned stream that gives its place back. A SimpleQueue takes that.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._numbers = itertools.count()
+        self._given_back: SimpleQueue[None] = SimpleQueue()
+
+    def acquire(self, timeout: float | None) -> bool:
+        """Take a place; return whether there was one in time."""
+        with suppress(Empty):
+            self._given_back.get_nowait()
+            return True
+        if next(self._numbers) < self._count:
+            return True
+        with suppress(Empty):
+            self._given_back.get(timeout=timeout)
+            return True
+        return False
+
+    def release(self) -> None:
+        self._given_back.put(None)
 
 
 class _FreeList(Generic[Connection]):
@@ -176,11 +217,11 @@ class _Lease(Generic[Connection]):
         self,
         connection: Connection,
         free: _FreeList[Connection],
-        slots: threading.Semaphore | asyncio.Semaphore,
+        slots: _Slots | asyncio.Semaphore,
     ) -> None:
         self.connection: Connection = connection
         self._free: _FreeList[Connection] = free
-        self._slots: threading.Semaphore | asyncio.Semaphore | None = slots
+        self._slots: _Slots | asyncio.Semaphore | None = slots
 
     def end(self, *, reusable: bool) -> Connection | None:
         """Give the connection back, once. One that cannot be used again is returned, to close."""
@@ -252,8 +293,17 @@ def _system_reason(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, OSError):
             return str(cause.strerror or cause).rstrip(".")
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or _network_context(cause)
     return type(error).__name__
+
+
+def _network_context(error: BaseException) -> BaseException | None:
+    """Return what was handled when `error` was raised, but not what our caller was handling."""
+    context = error.__context__
+    if context is None or context.__traceback__ is None:
+        return None
+    module = str(context.__traceback__.tb_frame.f_globals.get("__name__"))
+    return context if module.partition(".")[0] in ("httpcore", "httpcore2", "anyio") else None
 
 
 def _family_of(http_client: Any, class_name: str, owner: str) -> ModuleType:
@@ -270,9 +320,11 @@ def _family_of(http_client: Any, class_name: str, owner: str) -> ModuleType:
     )
 
 
-def _check_open(is_closed: bool) -> None:
+def _check_open(is_closed: bool, http_client: Any) -> None:
     if is_closed:
         raise ConfigurationError("This client is closed. Make a new one.")
+    if http_client is not None and http_client.is_closed:
+        raise ConfigurationError("The http_client= that was given is closed. Pass an open one.")
 
 
 def _warn_abandoned() -> None:
@@ -335,7 +387,7 @@ class Transport:
         self._http_client = http_client
         self._settings = _ConnectionSettings(url)
         self._free: _FreeList[httpx.HTTPTransport] = _FreeList(clock)
-        self._slots = threading.Semaphore(max_connections)
+        self._slots = _Slots(max_connections)
         self._is_closed = False
 
     def send(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> WireResponse:
@@ -356,7 +408,7 @@ class Transport:
         Raises:
             TransportError: no reply came, or not in time.
         """
-        _check_open(self._is_closed)
+        _check_open(self._is_closed, self._http_client)
         lease = self._lease(attempt) if self._http_client is None else None
         try:
             httpx_request = _authorized(self._family, request, key, attempt)
@@ -508,7 +560,7 @@ class AsyncTransport:
             TransportError: no reply came, or not in time.
             ConfigurationError: the client was first used in another event loop.
         """
-        _check_open(self._is_closed)
+        _check_open(self._is_closed, self._http_client)
         self._check_loop()
         lease = await self._lease(attempt) if self._http_client is None else None
         try:

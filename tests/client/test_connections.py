@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from helpers_clients import KEY, MODEL, Colour, FakeTime
-from helpers_replies import START, begun, delta, ok, streamed
+from helpers_replies import FRAMES, START, begun, delta, ok, streamed
 from helpers_server import CLOSE, HOLD, Received, serve
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy, Timeout, errors
@@ -47,13 +47,11 @@ def test_more_streams_may_be_abandoned_than_there_are_connections(
         no_garbage_collection(),
     ):
         for _ in range(7):
-            stream = client.stream().__enter__()
-            events = iter(stream)
+            held = [iter(client.stream().__enter__())]
             for _ in range(read):
-                next(events)
+                next(held[0])
             with pytest.warns(ResourceWarning, match="dropped without being closed"):
-                del stream, events
-                colour.settle()
+                colour.drop(held)
         assert client.converse().text == "Hello there"
 
 
@@ -63,20 +61,18 @@ def test_an_abandoned_text_stream_gives_its_connection_back(colour: Colour) -> N
         colour.client(server.url, max_connections=1, timeout=Timeout(pool=5)) as client,
         no_garbage_collection(),
     ):
-        texts = client.stream().__enter__().text_stream
-        assert next(texts) == "Hello"
+        held = [client.stream().__enter__().text_stream]
+        assert next(held[0]) == "Hello"
         with pytest.warns(ResourceWarning):
-            del texts
-            colour.settle()
+            colour.drop(held)
         assert client.converse().text == "Hello there"
 
 
 def test_a_stream_that_was_read_to_its_end_may_be_dropped(colour: Colour) -> None:
     with serve([streamed(), ok()]) as server, colour.client(server.url) as client:
-        stream = client.stream().__enter__()
-        list(stream)
-        del stream
-        colour.settle()
+        held = [client.stream().__enter__()]
+        assert len(list(held[0])) == len(FRAMES)
+        colour.drop(held)
         client.converse()
 
     assert server.connections == 1
@@ -91,8 +87,8 @@ def test_a_stream_abandoned_after_its_loop_has_ended_does_no_harm() -> None:
     with serve([HELD]) as server:
         client, stream = asyncio.run(abandon(server.url))
         with pytest.warns(ResourceWarning):
-            del stream, client
-            gc.collect()
+            del stream
+        del client
 
 
 # ----------------------------------------------------------------------------------- cancellation
@@ -153,13 +149,15 @@ async def test_a_stream_cancelled_while_it_is_read_gives_its_connection_back() -
 
 async def test_a_stream_whose_reading_was_cancelled_does_not_end_in_silence() -> None:
     with serve([HELD]) as server:
-        async with AsyncBedrockClient(KEY, endpoint_url=server.url) as client:
-            async with client.converse_stream(MODEL, "Hi") as stream:
-                await anext(stream)
-                await anext(stream)
-                await cancelled(anext(stream))
-                with pytest.raises(errors.StreamInterruptedError):
-                    await stream.final_response()
+        async with (
+            AsyncBedrockClient(KEY, endpoint_url=server.url) as client,
+            client.converse_stream(MODEL, "Hi") as stream,
+        ):
+            await anext(stream)
+            await anext(stream)
+            await cancelled(anext(stream))
+            with pytest.raises(errors.StreamInterruptedError):
+                await stream.final_response()
 
 
 async def test_a_call_cancelled_in_the_queue_leaves_its_place_to_others() -> None:
@@ -311,7 +309,7 @@ def test_a_connection_idle_for_too_long_is_replaced(colour: Colour, time: FakeTi
 def test_the_connection_used_last_is_used_first_so_that_others_grow_old(
     colour: Colour, time: FakeTime
 ) -> None:
-    replies = [streamed(), streamed(), *[ok()] * 9]
+    replies: list[Any] = [streamed(), streamed(), *[ok()] * 9]
     with (
         serve(replies) as server,
         colour.client(server.url, retry=time.retry()) as client,

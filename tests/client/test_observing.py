@@ -230,11 +230,13 @@ def test_an_observer_that_raises_does_not_break_the_call(
     def observer(_: object) -> None:
         raise RuntimeError("the observer's own fault")
 
-    with serve([ok(), streamed()]) as server:
-        with colour.client(server.url, on_event=observer) as client:
-            assert client.converse().text == "Hello there"
-            with client.stream() as stream:
-                assert stream.final_response().text == "Hello there"
+    with (
+        serve([ok(), streamed()]) as server,
+        colour.client(server.url, on_event=observer) as client,
+    ):
+        assert client.converse().text == "Hello there"
+        with client.stream() as stream:
+            assert stream.final_response().text == "Hello there"
 
     assert "the observer's own fault" in caplog.text
 

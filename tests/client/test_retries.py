@@ -24,7 +24,7 @@ from helpers_replies import (
 from helpers_server import CLOSE, HOLD, http_reply, serve, stream_head
 
 from bedrock_bearer import ApiKey, RetryPolicy, Timeout, errors
-from bedrock_bearer.keys.source import KeySource
+from bedrock_bearer.keys.sources import KeySource
 
 # --------------------------------------------------------------------------- what is tried again
 
