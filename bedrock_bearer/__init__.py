@@ -56,6 +56,8 @@ if TYPE_CHECKING:
         TransportError,
     )
     from bedrock_bearer.keys.api_key import ApiKey, KeyDescription, TokenType
+    from bedrock_bearer.keys.fallback import FallbackKeys, KeyRefusal
+    from bedrock_bearer.keys.sources import CallableKey, EnvironmentKey, FileKey, KeySource
     from bedrock_bearer.wire.attempt import Timeout
     from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
     from bedrock_bearer.wire.retry import RetryPolicy
@@ -67,6 +69,12 @@ _HOMES = {
     "ConverseStream": "client",
     "ApiKey": "keys.api_key",
     "KeyDescription": "keys.api_key",
+    "CallableKey": "keys.sources",
+    "EnvironmentKey": "keys.sources",
+    "FileKey": "keys.sources",
+    "KeySource": "keys.sources",
+    "FallbackKeys": "keys.fallback",
+    "KeyRefusal": "keys.fallback",
     "TokenType": "keys.api_key",
     "Timeout": "wire.attempt",
     "AttemptRecord": "wire.records",
@@ -92,11 +100,15 @@ __all__ = [
     "BedrockClient",
     "BedrockError",
     "CallRecord",
+    "CallableKey",
     "ConfigurationError",
     "ConnectError",
     "ConverseStream",
     "DailyQuotaError",
+    "EnvironmentKey",
     "EventStreamDecodeError",
+    "FallbackKeys",
+    "FileKey",
     "InternalServerError",
     "InvalidApiKeyError",
     "InvalidRequestError",
@@ -104,6 +116,8 @@ __all__ = [
     "KeyDescription",
     "KeyLifecycleError",
     "KeyLimitError",
+    "KeyRefusal",
+    "KeySource",
     "KeySwitchRecord",
     "LongTermKeyDeniedError",
     "MissingApiKeyError",

@@ -31,13 +31,13 @@ from bedrock_bearer.errors import (
 from bedrock_bearer.keys import ApiKey, KeyDescription
 from bedrock_bearer.wire.attempt import Attempt, Timeout, check_seconds
 from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, path_segment
-from bedrock_bearer.wire.observers import is_heard
+from bedrock_bearer.wire.observers import is_heard, logger
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota, RetryRun
 from bedrock_bearer.wire.transport import WireRequest, WireResponse
 
 # What only a refusal, a stream or an observer needs is imported there: starting up takes time.
 if TYPE_CHECKING:
-    from bedrock_bearer.keys.source import KeySource
+    from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.stream import StreamReader
     from bedrock_bearer.wire.records import OnEvent
 
@@ -307,6 +307,7 @@ class Call(Generic[Reply]):
         self._attempt_started_at = self._started_at
         self._first_reply_after: float | None = None
         self._refused: list[ApiKey] = []
+        self._refusal: BedrockError | None = None
         self._invocation_id = str(uuid.uuid4())
         self.retries = RetryRun(settings.retry, quota, self._deadline_at)
 
@@ -348,7 +349,10 @@ class Call(Generic[Reply]):
         Raises:
             RegionError: the key belongs to another Region.
         """
-        self.key = key
+        refused, self.key = self.key, key
+        if self._refusal is not None and refused is not None and refused != key:
+            self._emit_switch(refused.description, key.description, self._refusal)
+        self._refusal = None
         check_key_region(key.description, region)
         return key
 
@@ -396,10 +400,15 @@ class Call(Generic[Reply]):
 
     def try_another_key(self, error: BedrockError) -> bool:
         """Return whether another key is worth a request at once; each key gets one."""
-        if not isinstance(error, KEY_REFUSALS) or self.key is None or self.key in self._refused:
+        key = self.key
+        if not isinstance(error, KEY_REFUSALS) or key is None or key in self._refused:
             return False
-        self._refused.append(self.key)
-        return self.source.refused(self.key, error)
+        self._refused.append(key)
+        if error.key is None:
+            error.key = key.description
+        may_switch = self.source.refused(key, error)
+        self._refusal = error
+        return may_switch and len(self._refused) < self.source.keys_per_call
 
     def failed(self, error: BedrockError) -> None:
         """Decide about a retry, and tell `on_event`."""
@@ -413,8 +422,19 @@ class Call(Generic[Reply]):
     def succeeded(self) -> None:
         """Refund the retry quota, and tell `on_event`."""
         self.retries.succeeded()
+        if self.key is not None:
+            self.source.accepted(self.key)
         self._first_reply_after = self._clock.monotonic() - self._started_at
         self._emit_attempt(None, None)
+
+    def _emit_switch(
+        self, refused: KeyDescription, replacement: KeyDescription, error: BedrockError
+    ) -> None:
+        from bedrock_bearer.wire.records import KeySwitchRecord, emit
+
+        reason = type(error).__name__
+        logger.info("%s takes over from %s: %s.", replacement, refused, reason)
+        emit(self.settings.on_event, KeySwitchRecord(refused, replacement, reason))
 
     def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
         if not is_heard(self.settings.on_event):

@@ -1,17 +1,34 @@
-"""Reads keys from where they are kept: a variable, a file, standard input."""
+"""Where a client takes its key from, before every attempt."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, cast
 
-from bedrock_bearer.errors import ConfigurationError, InvalidApiKeyError, MissingApiKeyError
-from bedrock_bearer.keys.api_key import LONG_TERM_PREFIX, LONGEST_KEY, SHORT_TERM_PREFIX, ApiKey
+from bedrock_bearer.errors import (
+    ApiKeyExpiredError,
+    BedrockError,
+    ConfigurationError,
+    InvalidApiKeyError,
+    MissingApiKeyError,
+)
+from bedrock_bearer.keys.api_key import (
+    LONG_TERM_PREFIX,
+    LONGEST_KEY,
+    SHORT_TERM_PREFIX,
+    ApiKey,
+    KeyDescription,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from typing import TextIO
+
+logger = logging.getLogger("bedrock_bearer")
 
 KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
 KEY_FILE_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FILE"
@@ -26,6 +43,227 @@ _WRONG_VARIABLES = (
     "BEDROCK_BEARER_TOKEN",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+class KeySource:
+    """Gives the key for the next attempt. A subclass supplies `get_key`.
+
+    Attributes:
+        keys_per_call: how many different keys one call may try.
+    """
+
+    keys_per_call: int = 2
+
+    def get_key(self) -> ApiKey:
+        """Return the key to use now.
+
+        Raises:
+            ConfigurationError: there is none, or what is there is no key.
+        """
+        raise NotImplementedError
+
+    async def get_key_async(self) -> ApiKey:
+        """Return the key to use now, for a client of an event loop."""
+        return self.get_key()
+
+    def describe(self) -> KeyDescription | None:
+        """Return a description of the key at hand; None where getting one takes work.
+
+        Raises:
+            ConfigurationError: there is none, or what is there is no key.
+        """
+        return self.get_key().description
+
+    def refused(self, key: ApiKey, error: BedrockError) -> bool:
+        """Hear that `key` was refused; return whether another one can be had at once."""
+        return False
+
+    def accepted(self, key: ApiKey) -> None:
+        """Hear that `key` was accepted."""
+
+
+class FixedKey(KeySource):
+    """One key, given once."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self._key = key
+
+    def get_key(self) -> ApiKey:
+        return self._key
+
+
+class EnvironmentKey(KeySource):
+    """The key in an environment variable, read anew each time: a rotated one is picked up.
+
+    Args:
+        name: the variable. Default: `AWS_BEARER_TOKEN_BEDROCK`, and where that is not set the
+            file that `AWS_BEARER_TOKEN_BEDROCK_FILE` names.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self._name = name
+        self._last: ApiKey | None = None
+
+    def get_key(self) -> ApiKey:
+        name = self._name or KEY_VARIABLE
+        if self._last is not None and self._last.is_text(os.environ.get(name, "")):
+            return self._last
+        self._last = _read_variable(name) if self._name else _read_default()
+        return self._last
+
+    def refused(self, key: ApiKey, error: BedrockError) -> bool:
+        """Return whether the variable holds another key by now."""
+        return self.get_key() != key
+
+
+class _KeptKey(KeySource):
+    """Keeps the last good key, and gives it while it is valid and no newer one can be had."""
+
+    def __init__(self) -> None:
+        self._last: ApiKey | None = None
+
+    def _kept(self, error: ConfigurationError) -> ApiKey:
+        if self._last is None or self._last.is_expired():
+            raise error.with_traceback(None)
+        logger.warning("No newer key; %s stays in use. %s", self._last.description, error)
+        return self._last
+
+
+class FileKey(_KeptKey):
+    """The key in a file, read anew each time: a rotated one, or a swapped link, is picked up.
+
+    Args:
+        path: the file, such as a secret that Docker or Kubernetes mounts.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self._path = os.fspath(path)
+
+    def get_key(self) -> ApiKey:
+        try:
+            self._last = _read_file(self._path)
+        except ConfigurationError as error:
+            return self._kept(error)
+        return self._last
+
+    def refused(self, key: ApiKey, error: BedrockError) -> bool:
+        """Return whether the file holds another key by now."""
+        return self.get_key() != key
+
+
+class CallableKey(_KeptKey):
+    """The key that a function of yours returns, asked before every attempt.
+
+    Args:
+        function: returns the key, as text or `ApiKey`; a coroutine function needs an
+            `AsyncBedrockClient`.
+        timeout: seconds that it may take. Default 10.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], str | ApiKey | Awaitable[str | ApiKey]],
+        *,
+        timeout: float = 10.0,
+    ) -> None:
+        super().__init__()
+        self._function = function
+        self._timeout = timeout
+
+    def describe(self) -> KeyDescription | None:
+        return None
+
+    def get_key(self) -> ApiKey:
+        import inspect
+
+        if inspect.iscoroutinefunction(self._function):
+            raise ConfigurationError(
+                "The function that gives the API key is a coroutine function: use it with an "
+                "AsyncBedrockClient, or give BedrockClient a plain function."
+            )
+        # In a thread of its own: a function that hangs cannot be stopped, but be left behind.
+        result: list[object] = []
+        thread = threading.Thread(target=self._call_into, args=(result,), daemon=True)
+        thread.start()
+        thread.join(self._timeout)
+        return self._taken(result)
+
+    async def get_key_async(self) -> ApiKey:
+        import asyncio
+        import inspect
+
+        if not inspect.iscoroutinefunction(self._function):
+            return await asyncio.to_thread(self.get_key)
+        result: list[object] = []
+        try:
+            async with asyncio.timeout(self._timeout):
+                result.append(await self._function())
+        except TimeoutError:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever it raises may hold the key
+            result.append(_failure(error))
+        return self._taken(result)
+
+    def refused(self, key: ApiKey, error: BedrockError) -> bool:
+        """Return whether to ask again: for a key that has expired."""
+        return isinstance(error, ApiKeyExpiredError)
+
+    def _call_into(self, result: list[object]) -> None:
+        try:
+            result.append(self._function())
+        except Exception as error:  # noqa: BLE001 - whatever it raises may hold the key
+            result.append(_failure(error))
+
+    def _taken(self, result: list[object]) -> ApiKey:
+        outcome = _outcome(result, self._timeout)
+        # A traceback that shows this frame's locals must not show the key.
+        result.clear()
+        if isinstance(outcome, ConfigurationError):
+            return self._kept(outcome)
+        self._last = outcome
+        return outcome
+
+
+def _failure(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"The function that gives the API key raised {type(error).__name__}; its text is not "
+        "shown, as it may hold the key."
+    )
+
+
+def _outcome(result: list[object], timeout: float) -> ApiKey | ConfigurationError:
+    if not result:
+        return ConfigurationError(
+            f"The function that gives the API key gave none within {timeout:g} s."
+        )
+    given = result[0]
+    if isinstance(given, (ApiKey, ConfigurationError)):
+        return given
+    try:
+        return ApiKey.parse(cast("str", given), source="the function that gives it")
+    except InvalidApiKeyError as error:
+        return error.with_traceback(None)
+
+
+def key_source(api_key: object) -> KeySource | ConfigurationError:
+    """Return where the key comes from: what was given, else AWS_BEARER_TOKEN_BEDROCK.
+
+    What is wrong is returned, to be raised once no frame holds the text any more.
+    """
+    if api_key is None:
+        return EnvironmentKey()
+    if isinstance(api_key, KeySource):
+        return api_key
+    if isinstance(api_key, ApiKey):
+        return FixedKey(api_key)
+    if callable(api_key):
+        return CallableKey(api_key)
+    try:
+        return FixedKey(ApiKey.parse(cast("str", api_key)))
+    except InvalidApiKeyError as error:
+        # Its traceback leads to this frame, which holds the text.
+        return error.with_traceback(None)
 
 
 def read_key(spec: str | None = None, *, stdin: TextIO | None = None) -> ApiKey:

@@ -24,7 +24,7 @@ WIDTH = 88
 LONG_TERM_USER = "BedrockAPIKey-abcd"
 DEVELOPER = "dev"
 
-KEY_DAYS_ALLOWED = 7
+KEY_DAYS_ALLOWED = 5
 
 ALLOW_IAM: Document = {
     "Version": "2012-10-17",
