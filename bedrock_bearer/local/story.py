@@ -145,8 +145,15 @@ def _heading(text: str) -> str:
 
 
 def _shown(policy: PolicyDocument) -> Iterator[str]:
-    for line in json.dumps(policy.to_wire()["Statement"], indent=2).splitlines():
-        yield f"  {line}"
+    """Each statement as JSON, a member on a line as long as it fits."""
+    for statement in policy.to_wire()["Statement"]:
+        members = []
+        for name, value in statement.items():
+            text = json.dumps(value)
+            if len(text) + len(name) > WIDTH - 10:
+                text = json.dumps(value, indent=2).replace("\n", "\n    ")
+            members.append(f'    "{name}": {text}')
+        yield "  {\n" + ",\n".join(members) + "\n  }"
     yield ""
 
 

@@ -66,14 +66,19 @@ def malformed() -> ServiceError:
 
 
 def check_structure(value: Any, kind: Any, path: str = "#") -> None:
-    """Refuse a request whose members are not of the kind that they have to be."""
+    """Refuse a request whose members are not of the kind that they have to be.
+
+    Members that are null are taken out: they mean the same as none.
+    """
     _expect(value, kind if isinstance(kind, type) else type(kind), path)
     if isinstance(kind, list):
         for index, item in enumerate(value):
             check_structure(item, kind[0], f"{path}/{index}")
     elif isinstance(kind, dict):
         for name, member in kind.items():
-            if value.get(name) is not None:
+            if value.get(name) is None:
+                value.pop(name, None)
+            else:
                 check_structure(value[name], member, f"{path}/{name}")
 
 
