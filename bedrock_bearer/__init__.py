@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.api_key import ApiKey, KeyDescription, TokenType
     from bedrock_bearer.keys.fallback import FallbackKeys, KeyRefusal
     from bedrock_bearer.keys.sources import CallableKey, EnvironmentKey, FileKey, KeySource
+    from bedrock_bearer.rotation import KeyCheck, RotationReport, check_keys
     from bedrock_bearer.wire.attempt import Timeout
     from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
     from bedrock_bearer.wire.retry import RetryPolicy
@@ -74,6 +75,9 @@ _HOMES = {
     "FileKey": "keys.sources",
     "KeySource": "keys.sources",
     "FallbackKeys": "keys.fallback",
+    "KeyCheck": "rotation",
+    "RotationReport": "rotation",
+    "check_keys": "rotation",
     "KeyRefusal": "keys.fallback",
     "TokenType": "keys.api_key",
     "Timeout": "wire.attempt",
@@ -112,6 +116,7 @@ __all__ = [
     "InternalServerError",
     "InvalidApiKeyError",
     "InvalidRequestError",
+    "KeyCheck",
     "KeyCreationDeniedError",
     "KeyDescription",
     "KeyLifecycleError",
@@ -131,6 +136,7 @@ __all__ = [
     "ResourceNotFoundError",
     "ResponseDecodeError",
     "RetryPolicy",
+    "RotationReport",
     "ServiceQuotaError",
     "ServiceUnavailableError",
     "ShortTermKeyDeniedError",
@@ -140,6 +146,7 @@ __all__ = [
     "Timeout",
     "TokenType",
     "TransportError",
+    "check_keys",
 ]
 
 

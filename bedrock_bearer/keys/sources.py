@@ -292,6 +292,23 @@ def read_key(spec: str | None = None, *, stdin: TextIO | None = None) -> ApiKey:
     return _read_file(name) if kind == "file" else _read_variable(name)
 
 
+def named_source(spec: str) -> KeySource:
+    """Return the source that `env:NAME`, `file:PATH` or `-` names.
+
+    Raises:
+        ConfigurationError: the source is none of these, or standard input holds no key.
+    """
+    problem = problem_of_spec(spec)
+    if problem:
+        # The string must not stay in this frame: it may be a key.
+        del spec
+        raise ConfigurationError(problem)
+    kind, _, name = spec.partition(":")
+    if kind == "env":
+        return EnvironmentKey(name)
+    return FileKey(name) if kind == "file" else FixedKey(read_key("-"))
+
+
 def problem_of_spec(spec: str) -> str | None:
     """Return what is wrong with the text of a source, without showing it."""
     if SHORT_TERM_PREFIX in spec or LONG_TERM_PREFIX in spec:

@@ -1,0 +1,183 @@
+"""Keys that step in for one another, on the local Bedrock."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from helpers_clients import FakeTime
+from helpers_keys import long_term_key, short_term_key
+
+from bedrock_bearer import (
+    ApiKey,
+    FallbackKeys,
+    KeySwitchRecord,
+    RetryPolicy,
+    ShortTermKeyDeniedError,
+    TokenType,
+    errors,
+)
+from bedrock_bearer.access import deny_all_keys, deny_use
+from bedrock_bearer.local import LocalBedrock, local_async_client, local_client
+from bedrock_bearer.local.faults import throttling
+
+MODEL = "amazon.nova-micro-v1:0"
+
+
+def local_keys(bedrock: LocalBedrock) -> tuple[str, str]:
+    short = bedrock.mint_key(TokenType.SHORT_TERM, user_name="dev")
+    return short, bedrock.mint_key(TokenType.LONG_TERM, user_name="dev")
+
+
+def test_the_second_key_answers_when_a_policy_denies_the_first() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+    records: list[Any] = []
+    keys = FallbackKeys(short, long)
+
+    with local_client(bedrock, api_key=keys, on_event=records.append) as client:
+        reply = client.converse(MODEL, "Hello")
+
+    assert reply.key is not None
+    assert reply.key.token_type is TokenType.LONG_TERM
+    switch = next(record for record in records if isinstance(record, KeySwitchRecord))
+    assert switch.reason == "ShortTermKeyDeniedError"
+    assert switch.refused is not None
+    assert switch.refused.token_type is TokenType.SHORT_TERM
+
+
+def test_the_same_switch_is_made_in_an_event_loop() -> None:
+    async def call() -> object:
+        bedrock = LocalBedrock()
+        short, long = local_keys(bedrock)
+        bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+        async with local_async_client(bedrock, api_key=FallbackKeys(short, long)) as client:
+            reply = await client.converse(MODEL, "Hello")
+            return reply.key.token_type if reply.key else None
+
+    assert asyncio.run(call()) is TokenType.LONG_TERM
+
+
+def test_a_switch_is_remembered_by_the_calls_that_follow() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+    records: list[Any] = []
+
+    with local_client(bedrock, api_key=FallbackKeys(short, long)) as client:
+        client.converse(MODEL, "Hello")
+        client.with_options(on_event=records.append).converse(MODEL, "Hello")
+
+    assert not any(isinstance(record, KeySwitchRecord) for record in records)
+
+
+def test_the_first_key_is_tried_again_after_a_set_time() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    time = FakeTime()
+    bedrock.set_key_status(long, "Inactive")
+    keys = FallbackKeys(long, short, return_after=60, monotonic=lambda: time.now)
+
+    with local_client(bedrock, api_key=keys) as client:
+        during = client.converse(MODEL, "Hello").key
+        bedrock.set_key_status(long, "Active")
+        time.advance(61)
+        after = client.converse(MODEL, "Hello").key
+
+    assert during is not None
+    assert after is not None
+    assert (during.token_type, after.token_type) == (TokenType.SHORT_TERM, TokenType.LONG_TERM)
+
+
+def test_a_denial_that_the_other_type_survives_is_confirmed() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+    keys = FallbackKeys(short, long)
+
+    with local_client(bedrock, api_key=keys) as client:
+        client.converse(MODEL, "Hello")
+
+    (refusal,) = keys.refusals
+    assert isinstance(refusal.error, ShortTermKeyDeniedError)
+    assert refusal.error.governing_policy is not None
+    assert refusal.error.governing_policy.certainty == "confirmed"
+
+
+def test_a_denial_of_both_types_is_blanket_and_lists_each_key() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.attach_policy(None, deny_all_keys().to_wire())
+
+    with (
+        local_client(bedrock, api_key=FallbackKeys(short, long)) as client,
+        pytest.raises(errors.LongTermKeyDeniedError) as caught,
+    ):
+        client.converse(MODEL, "Hello")
+
+    assert caught.value.governing_policy is not None
+    assert caught.value.governing_policy.certainty == "blanket"
+    assert "ShortTermKeyDeniedError" in caught.value.message
+    assert "LongTermKeyDeniedError" in caught.value.message
+
+
+def test_throttling_never_switches_keys() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.inject(throttling())
+    keys = FallbackKeys(short, long)
+
+    with (
+        local_client(bedrock, api_key=keys, retry=RetryPolicy(max_attempts=1)) as client,
+        pytest.raises(errors.ThrottlingError),
+    ):
+        client.converse(MODEL, "Hello")
+
+    assert keys.refusals == []
+
+
+@pytest.mark.parametrize("first", ["", "AKIAIOSFODNN7EXAMPLE", "ABSKcut"])
+def test_a_text_that_is_no_key_is_passed_over(first: str) -> None:
+    bedrock = LocalBedrock()
+    _, long = local_keys(bedrock)
+
+    with local_client(bedrock, api_key=FallbackKeys(first, long)) as client:
+        reply = client.converse(MODEL, "Hello")
+
+    assert reply.key is not None
+    assert reply.key.token_type is TokenType.LONG_TERM
+
+
+def test_a_short_term_key_of_another_region_is_passed_over() -> None:
+    bedrock = LocalBedrock()
+    _, long = local_keys(bedrock)
+    keys = FallbackKeys(long, short_term_key("eu-west-1"))
+
+    with local_client(bedrock, api_key=keys) as client:
+        bedrock.set_key_status(long, "Inactive")
+        with pytest.raises(errors.RegionError, match="All 2 keys were refused"):
+            client.converse(MODEL, "Hello")
+
+
+def test_keys_that_cannot_be_used_at_all_are_one_error() -> None:
+    with pytest.raises(errors.MissingApiKeyError, match="All 2 keys were refused"):
+        FallbackKeys("", "x").get_key()
+
+
+def test_one_key_is_no_fallback() -> None:
+    with pytest.raises(errors.ConfigurationError, match="two keys"):
+        FallbackKeys(long_term_key())
+
+
+def test_a_key_given_twice_is_tried_once_for_a_call() -> None:
+    bedrock = LocalBedrock()
+    _, long = local_keys(bedrock)
+    bedrock.set_key_status(long, "Inactive")
+
+    with (
+        local_client(bedrock, api_key=FallbackKeys(long, ApiKey.parse(long))) as client,
+        pytest.raises(errors.ApiKeyRejectedError),
+    ):
+        client.converse(MODEL, "Hello")

@@ -1,0 +1,264 @@
+"""The fallback check, on the local Bedrock."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from helpers_keys import long_term_key, short_term_key
+from helpers_server import CLOSE, Received, Reply, http_reply, serve
+
+from bedrock_bearer import RetryPolicy, RotationReport, TokenType, check_keys, errors
+from bedrock_bearer.access import deny_all_keys, deny_use
+from bedrock_bearer.cli import cli
+from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.faults import close_before_headers, throttling
+from bedrock_bearer.local.transport import local_http_client
+
+MODEL = "amazon.nova-micro-v1:0"
+
+
+def checked(bedrock: LocalBedrock, *keys: str, **options: Any) -> RotationReport:
+    options.setdefault("retry", RetryPolicy(max_attempts=1))
+    with local_http_client(bedrock) as http_client:
+        return check_keys(list(keys), region="us-east-1", http_client=http_client, **options)
+
+
+def statuses(report: RotationReport) -> list[str]:
+    return [check.status for check in report.checks]
+
+
+def two_keys(bedrock: LocalBedrock) -> tuple[str, str]:
+    long = bedrock.mint_key(TokenType.LONG_TERM, user_name="dev")
+    return bedrock.mint_key(TokenType.SHORT_TERM, user_name="dev"), long
+
+
+def test_two_good_keys_make_it_safe_to_retire_the_first() -> None:
+    bedrock = LocalBedrock()
+
+    report = checked(bedrock, *two_keys(bedrock))
+
+    assert statuses(report) == ["usable", "usable"]
+    assert report.safe_to_retire
+
+
+def test_an_expired_key_is_found_without_a_call_and_may_go() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+    expired = bedrock.mint_key(TokenType.SHORT_TERM, expires_in=timedelta(hours=-1))
+
+    report = checked(bedrock, expired, long)
+
+    assert statuses(report) == ["expired", "usable"]
+    assert report.checks[0].operation is None
+    assert report.safe_to_retire
+
+
+def test_a_new_key_that_is_not_active_yet_keeps_the_old_one_needed() -> None:
+    bedrock = LocalBedrock()
+    short, long = two_keys(bedrock)
+    bedrock.set_key_status(long, "Inactive")
+
+    before = checked(bedrock, short, long)
+    bedrock.set_key_status(long, "Active")
+    after = checked(bedrock, short, long)
+
+    assert (statuses(before), before.safe_to_retire) == (["usable", "rejected"], False)
+    assert (statuses(after), after.safe_to_retire) == (["usable", "usable"], True)
+
+
+def test_a_denial_of_one_type_alone_is_confirmed() -> None:
+    bedrock = LocalBedrock()
+    short, long = two_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+
+    report = checked(bedrock, short, long)
+
+    assert statuses(report) == ["denied", "usable"]
+    governing = report.checks[0].governing_policy
+    assert governing is not None
+    assert (governing.condition_value, governing.certainty) == ("SHORT_TERM", "confirmed")
+
+
+def test_a_denial_of_both_types_is_blanket() -> None:
+    bedrock = LocalBedrock()
+    keys = two_keys(bedrock)
+    bedrock.attach_policy(None, deny_all_keys().to_wire())
+
+    report = checked(bedrock, *keys)
+
+    assert statuses(report) == ["denied", "denied"]
+    assert [
+        check.governing_policy.certainty for check in report.checks if check.governing_policy
+    ] == ["blanket", "blanket"]
+
+
+def test_a_short_term_key_of_another_region_is_not_sent() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+
+    report = checked(bedrock, short_term_key("eu-west-1"), long)
+
+    assert statuses(report) == ["invalid", "usable"]
+    assert report.checks[0].operation is None
+
+
+def test_a_key_that_is_about_to_expire_is_usable_and_said_to() -> None:
+    bedrock = LocalBedrock()
+    soon = bedrock.mint_key(TokenType.SHORT_TERM, expires_in=timedelta(minutes=10))
+
+    report = checked(bedrock, soon)
+
+    assert statuses(report) == ["expires soon"]
+    assert report.all_usable
+
+
+def test_throttling_and_a_broken_line_are_told_apart() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+    bedrock.inject(throttling())
+    throttled = checked(bedrock, long)
+    bedrock.inject(close_before_headers())
+    unreachable = checked(bedrock, long)
+
+    assert statuses(throttled) + statuses(unreachable) == ["throttled", "unreachable"]
+
+
+def test_the_check_says_whether_the_key_or_the_operation_was_refused() -> None:
+    bedrock = LocalBedrock()
+    long = bedrock.mint_key(TokenType.LONG_TERM, user_name="dev")
+    bedrock.attach_policy(
+        None,
+        {"Statement": {"Effect": "Deny", "Action": "bedrock:InvokeModel", "Resource": "*"}},
+    )
+
+    probed = checked(bedrock, long)
+    called = checked(bedrock, long, converse=True, model_id=MODEL)
+
+    assert statuses(probed) == ["usable"]
+    assert statuses(called) == ["operation denied"]
+    assert called.checks[0].operation == "Converse"
+
+
+def test_keys_of_different_accounts_are_pointed_out() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+    other = bedrock.mint_key(TokenType.LONG_TERM, account_id="210987654321")
+
+    report = checked(bedrock, long, other)
+
+    assert any("different accounts" in reason for reason in report.reasons)
+
+
+def test_all_keys_are_checked_at_once() -> None:
+    barrier = threading.Barrier(3, timeout=10)
+
+    def answer(_: Received) -> Reply:
+        barrier.wait()
+        return http_reply({"asyncInvokeSummaries": []})
+
+    with serve(answer) as server:
+        report = check_keys([long_term_key(name) for name in "abc"], endpoint_url=server.url)
+
+    assert report.all_usable
+
+
+def test_no_keys_are_refused() -> None:
+    with pytest.raises(errors.ConfigurationError, match="at least one key"):
+        check_keys([])
+
+
+# ------------------------------------------------------------------------------ in the shell
+
+
+DENIED = (
+    "User: arn:aws:iam::123456789012:user/dev is not authorized to perform: "
+    "bedrock:CallWithBearerToken on resource: * with an explicit deny in an identity-based policy"
+)
+FIRST, SECOND = long_term_key("first"), long_term_key("second")
+
+
+def run(answers: dict[str, Reply], *arguments: str, **variables: str) -> Any:
+    """Run the check against a server that answers each key in its own way."""
+
+    def answer(request: Received) -> Reply:
+        return answers[request.headers["authorization"].removeprefix("Bearer ")]
+
+    with serve(answer) as server:
+        environ = {
+            "AWS_BEARER_TOKEN_BEDROCK": FIRST,
+            "AWS_BEARER_TOKEN_BEDROCK_FALLBACK": SECOND,
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_REGION": "us-east-1",
+            **variables,
+        }
+        return CliRunner().invoke(cli, ["check", *arguments], env=environ)
+
+
+GOOD = http_reply({"asyncInvokeSummaries": []})
+REJECTED = http_reply(
+    {"Message": "Authentication failed: Please make sure your API Key is valid."}, status=403
+)
+REFUSED = http_reply({"Message": DENIED}, status=403)
+THROTTLED = http_reply({"message": "Too many requests, please wait."}, status=429)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "arguments", "code"),
+    [
+        (GOOD, GOOD, [], 0),
+        (REFUSED, GOOD, [], 4),
+        (REFUSED, GOOD, ["--any"], 0),
+        (REJECTED, REJECTED, ["--any"], 4),
+        (GOOD, THROTTLED, [], 5),
+        (GOOD, [CLOSE], [], 7),
+    ],
+    ids=["both good", "one denied", "any", "none", "throttled", "broken line"],
+)
+def test_the_exit_code_says_what_a_script_should_do(
+    first: Reply,
+    second: Reply,
+    arguments: list[str],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bedrock_bearer.rotation.RetryPolicy", lambda **_: RetryPolicy(1))
+    result = run({FIRST: first, SECOND: second}, *arguments)
+
+    assert result.exit_code == code, result.output
+
+
+def test_the_table_explains_and_gives_a_verdict() -> None:
+    result = run({FIRST: REFUSED, SECOND: GOOD})
+
+    assert "LONG_TERM" in result.output
+    assert "denied" in result.output
+    assert "It is safe to retire env AWS_BEARER_TOKEN_BEDROCK." in result.output
+    assert FIRST[20:-8] not in result.output
+
+
+def test_json_is_one_document_on_failure_too() -> None:
+    result = run({FIRST: REFUSED, SECOND: GOOD}, "--json")
+
+    document = json.loads(result.stdout)
+    assert document["exit_code"] == result.exit_code == 4
+    assert [key["status"] for key in document["keys"]] == ["denied", "usable"]
+    assert document["safe_to_retire"] is True
+
+
+def test_a_missing_key_is_a_matter_of_configuration() -> None:
+    result = run({FIRST: GOOD}, AWS_BEARER_TOKEN_BEDROCK_FALLBACK="")
+
+    assert result.exit_code == 3
+    assert "missing" in result.output
+
+
+def test_a_key_in_place_of_its_source_is_refused_without_being_shown() -> None:
+    result = run({}, "--key", FIRST)
+
+    assert result.exit_code == 3
+    assert FIRST[20:-8] not in result.output
