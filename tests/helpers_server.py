@@ -81,7 +81,7 @@ class LoopbackServer:
     scheme: str = "http"
     stopping: threading.Event = field(default_factory=threading.Event)
     hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released each time the client closes a connection."""
+    """Released each time a connection has come to its end, on both sides."""
 
     @property
     def url(self) -> str:
@@ -107,8 +107,6 @@ def serve(
                     pass
             except (OSError, StopIteration):
                 pass
-            finally:
-                server.hung_up.release()
 
         def _one(self) -> bool:
             first = self.rfile.readline().decode().split()
@@ -136,6 +134,10 @@ def serve(
         daemon_threads = True
         allow_reuse_address = True
         request_queue_size = 256
+
+        def shutdown_request(self, request: Any) -> None:
+            super().shutdown_request(request)
+            server.hung_up.release()
 
         def get_request(self) -> tuple[Any, Any]:
             connection, address = super().get_request()

@@ -43,6 +43,9 @@ class Exchange:
         body: dict[str, Any] = json.loads(base64.b64decode(self._file()["response_body_b64"]))
         return body
 
+    def body(self) -> bytes:
+        return base64.b64decode(self._file()["response_body_b64"])
+
     def events(self) -> list[tuple[str, bytes]]:
         """The event type and the payload of every event, exceptions left out."""
         buffer: Any = EventStreamBuffer()

@@ -38,6 +38,8 @@ from bedrock_bearer.converse.stream import (
     UnknownStart,
 )
 
+PIECES_JOINED_AT_ONCE = 1000
+
 
 class StreamAccumulator:
     """Takes the events of one stream, in order, and gives the reply they make.
@@ -108,25 +110,45 @@ def _fields(event: WireModel) -> dict[str, Any]:
     return fields | {name: getattr(event, name) for name in known}
 
 
+class _Pieces:
+    """The pieces of one text, or of one blob, joined as they become many."""
+
+    def __init__(self) -> None:
+        self._joined: list[Any] = []
+        self._recent: list[Any] = []
+
+    def add(self, piece: str | bytes) -> None:
+        self._recent.append(piece)
+        # Short pieces cost more as objects than by what they say.
+        if len(self._recent) == PIECES_JOINED_AT_ONCE:
+            self._joined.append(self._recent[0][:0].join(self._recent))
+            self._recent.clear()
+
+    def join(self) -> Any:
+        pieces = self._joined + self._recent
+        return pieces[0][:0].join(pieces)
+
+
 class _Block:
     """The parts of one block, until it stops; then the content they make, as wire dicts."""
 
     def __init__(self, start: ContentBlockStart | None) -> None:
         self._start = start
         self._parts: defaultdict[str, list[Any]] = defaultdict(list)
+        self._pieces: defaultdict[str, _Pieces] = defaultdict(_Pieces)
         self._siblings: dict[str, Any] = {}
         self._contents: list[dict[str, Any]] | None = None
 
     def add(self, delta: ContentBlockDelta) -> None:
         match delta:
             case TextDelta():
-                self._parts["text"].append(delta.text)
+                self._pieces["text"].add(delta.text)
             case ReasoningDelta():
                 self._add_reasoning(delta.reasoning_content)
             case CitationDelta():
                 self._parts["citations"].append(delta.citation.to_wire())
             case ToolUseDelta() if isinstance(self._start, ToolUseStart):
-                self._parts["input"].append(delta.tool_use.input)
+                self._pieces["input"].add(delta.tool_use.input)
             case ToolResultDelta() if isinstance(self._start, ToolResultStart):
                 self._parts["result"].extend(delta.tool_result)
             case ImageDelta() if isinstance(self._start, ImageStart):
@@ -140,19 +162,20 @@ class _Block:
     def _add_reasoning(self, delta: ReasoningContentBlockDelta) -> None:
         match delta:
             case ReasoningTextDelta():
-                self._parts["reasoning"].append(delta.text)
+                self._pieces["reasoning"].add(delta.text)
             case ReasoningSignatureDelta():
-                self._parts["signature"].append(delta.signature)
+                self._pieces["signature"].add(delta.signature)
             case RedactedReasoningDelta():
-                self._parts["redacted"].append(delta.redacted_content)
+                self._pieces["redacted"].add(delta.redacted_content)
             case _:
                 self._parts["unknown"].append({"reasoningContent": delta.to_wire()})
 
     def close(self) -> None:
-        if "input" in self._parts or isinstance(self._start, ToolUseStart):
-            self._parts["parsed"] = [_parse_tool_input("".join(self._parts["input"]))]
+        if isinstance(self._start, ToolUseStart):
+            self._parts["parsed"] = [_parse_tool_input(self._joined("input"))]
         self._contents = self._build()
         self._parts.clear()
+        self._pieces.clear()
 
     def contents(self) -> list[dict[str, Any]]:
         return self._build() if self._contents is None else self._contents
@@ -166,28 +189,30 @@ class _Block:
     def _reasoning(self) -> list[dict[str, Any]]:
         contents: list[dict[str, Any]] = []
         clear = {
-            key: "".join(self._parts[part])
+            key: self._joined(part)
             for key, part in (("text", "reasoning"), ("signature", "signature"))
-            if part in self._parts
+            if part in self._pieces
         }
         if clear:
             contents.append({"reasoningContent": {"reasoningText": {"text": "", **clear}}})
-        if "redacted" in self._parts:
-            redacted = b"".join(self._parts["redacted"])
-            contents.append({"reasoningContent": {"redactedContent": redacted}})
+        if "redacted" in self._pieces:
+            contents.append({"reasoningContent": {"redactedContent": self._joined("redacted")}})
         return contents
 
     def _text(self) -> list[dict[str, Any]]:
-        text = "".join(self._parts.get("text", []))
+        text = self._joined("text")
         if "citations" in self._parts:
             cited = {"content": [{"text": text}]} if text else {}
             return [{"citationsContent": {**cited, "citations": self._parts["citations"]}}]
-        return [{"text": text}] if "text" in self._parts else []
+        return [{"text": text}] if "text" in self._pieces else []
+
+    def _joined(self, part: str) -> Any:
+        return self._pieces[part].join() if part in self._pieces else ""
 
     def _started(self) -> list[dict[str, Any]]:
         match self._start:
             case ToolUseStart():
-                parsed = self._parts.get("parsed") or ["".join(self._parts.get("input", []))]
+                parsed = self._parts.get("parsed") or [self._joined("input")]
                 return [{"toolUse": {**self._start.tool_use.to_wire(), "input": parsed[0]}}]
             case ToolResultStart():
                 content = _join_texts(self._parts.get("result", []))
