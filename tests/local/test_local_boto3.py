@@ -470,6 +470,28 @@ def test_policies_of_a_user_can_be_read_back(iam: Any) -> None:
         (lambda iam: create_key(iam, "administrator", CredentialAgeDays=36601), "ValidationError"),
         (lambda iam: iam.list_roles(), "InvalidAction"),
         (
+            lambda iam: iam.detach_user_policy(UserName="administrator", PolicyArn=LIMITED_ACCESS),
+            "NoSuchEntity",
+        ),
+        (
+            lambda iam: iam.get_user_policy(UserName="administrator", PolicyName="p"),
+            "NoSuchEntity",
+        ),
+        (
+            lambda iam: iam.delete_user_policy(UserName="administrator", PolicyName="p"),
+            "NoSuchEntity",
+        ),
+        (
+            lambda iam: iam.delete_service_specific_credential(
+                UserName="administrator", ServiceSpecificCredentialId="ACCA" + "A" * 16
+            ),
+            "NoSuchEntity",
+        ),
+        (
+            lambda iam: iam.list_service_specific_credentials(UserName="nobody"),
+            "NoSuchEntity",
+        ),
+        (
             lambda iam: iam.create_service_specific_credential(
                 UserName="administrator", ServiceName="codecommit.amazonaws.com"
             ),
@@ -494,6 +516,54 @@ def test_iam_says_what_is_wrong(iam: Any, call: Callable[[Any], Any], code: str)
         call(iam)
 
     assert caught.value.response["Error"]["Code"] == code
+
+
+def test_access_keys_are_created_listed_and_deleted(iam: Any, make_client: ClientMaker) -> None:
+    iam.create_user(UserName="app")
+    created = iam.create_access_key(UserName="app")["AccessKey"]
+    mine = make_client("sts", access_key=(created["AccessKeyId"], created["SecretAccessKey"]))
+
+    assert mine.get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/app"
+    listed = iam.list_access_keys(UserName="app")["AccessKeyMetadata"]
+    assert [key["AccessKeyId"] for key in listed] == [created["AccessKeyId"]]
+    with pytest.raises(iam.exceptions.DeleteConflictException):
+        iam.delete_user(UserName="app")
+
+    iam.delete_access_key(UserName="app", AccessKeyId=created["AccessKeyId"])
+    assert iam.list_access_keys(UserName="app")["AccessKeyMetadata"] == []
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.delete_access_key(UserName="app", AccessKeyId=created["AccessKeyId"])
+
+
+def test_a_user_that_is_gone_calls_no_more(
+    bedrock: LocalBedrock, iam: Any, make_client: ClientMaker
+) -> None:
+    key = bedrock.mint_key(user_name="user/app", policies=[])
+    iam.delete_user(UserName="app")
+
+    with pytest.raises(ClientError, match="Authentication failed"):
+        make_client("bedrock-runtime", key=key).converse(modelId=NOVA, messages=HELLO)
+
+
+def test_a_policy_is_detached(iam: Any) -> None:
+    iam.create_user(UserName="app")
+    iam.attach_user_policy(UserName="app", PolicyArn=LIMITED_ACCESS)
+    with pytest.raises(iam.exceptions.DeleteConflictException):
+        iam.delete_user(UserName="app")
+
+    iam.detach_user_policy(UserName="app", PolicyArn=LIMITED_ACCESS)
+    iam.delete_user(UserName="app")
+
+    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["administrator"]
+
+
+def test_a_user_has_no_groups_and_no_tags(iam: Any) -> None:
+    iam.create_user(UserName="app", Path="/team/")
+
+    assert iam.get_user(UserName="app")["User"]["Arn"].endswith(":user/team/app")
+    assert iam.list_groups_for_user(UserName="app")["Groups"] == []
+    assert iam.list_user_tags(UserName="app")["Tags"] == []
+    assert iam.list_users(PathPrefix="/team/")["Users"][0]["UserName"] == "app"
 
 
 def test_sts_says_who_calls(make_client: ClientMaker) -> None:

@@ -96,6 +96,65 @@ def test_an_output_schema_is_filled(caller: Caller) -> None:
     assert text_of(caller.converse(outputConfig=output)) == '{"n": 1}'
 
 
+@pytest.mark.parametrize(
+    ("schema", "example"),
+    [
+        ({"const": 7}, 7),
+        ({"enum": ["a", "b"]}, "a"),
+        ({"type": ["string", "null"]}, "text"),
+        ({"type": "array", "items": {"type": "boolean"}, "minItems": 2}, [True, True]),
+        ({"type": "number"}, 1.0),
+        ({"type": "null"}, None),
+        (True, {}),
+    ],
+)
+def test_a_schema_has_a_smallest_example(schema: Any, example: Any) -> None:
+    assert say.example_of(schema) == example
+
+
+def test_what_has_no_text_is_seen(caller: Caller) -> None:
+    image = {"image": {"format": "png", "source": {"bytes": "AAAA"}}}
+
+    response = caller.converse(messages=[message("user", image)])
+
+    assert text_of(response) == "I see what you sent."
+    assert response.json()["usage"]["inputTokens"] > 1000
+
+
+def test_guarded_text_is_echoed_too(caller: Caller) -> None:
+    guarded = {"guardContent": {"text": {"text": "One"}}}
+
+    assert text_of(caller.converse(messages=[message("user", guarded)])) == "You said: One"
+
+
+def test_a_count_without_input_is_refused(caller: Caller) -> None:
+    assert caller.post("count-tokens", {}).status_code == 400
+    assert caller.post("count-tokens", {"input": {"invokeModel": {"body": "QUJD"}}}).json() == {
+        "inputTokens": 1
+    }
+
+
+def test_a_count_for_an_unknown_model_is_refused(caller: Caller) -> None:
+    response = caller.post("count-tokens", {}, model="does-not-exist")
+
+    assert_invalid(response, "The provided model identifier is invalid.")
+
+
+@pytest.mark.parametrize("tokens", [0, -1])
+def test_less_than_one_token_is_refused(caller: Caller, tokens: int) -> None:
+    assert caller.converse(inferenceConfig={"maxTokens": tokens}).status_code == 400
+
+
+def test_a_body_beyond_the_limit_is_refused(bedrock: LocalBedrock) -> None:
+    caller = Caller(bedrock, bedrock.mint_key())
+
+    assert_invalid(
+        caller.converse("x" * 25_000_001),
+        "1 validation error detected: Value at 'body' failed to satisfy constraint: Member must"
+        " have length less than or equal to 25000000",
+    )
+
+
 def test_the_echo_keeps_to_max_tokens(caller: Caller) -> None:
     body = caller.converse("a long question", inferenceConfig={"maxTokens": 2}).json()
 

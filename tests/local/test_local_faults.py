@@ -155,7 +155,9 @@ def test_a_broken_connection_is_a_protocol_error(
         caller.post(verb, {"messages": [{"role": "user", "content": [{"text": "a b c d"}]}]})
 
 
-@pytest.mark.parametrize("fault", [faults.latency(30), faults.slow_first_byte(30)], ids=str)
+@pytest.mark.parametrize(
+    "fault", [faults.latency(30), faults.slow_first_byte(30)], ids=["latency", "slow-first-byte"]
+)
 def test_what_comes_too_late_is_a_timeout_at_once_in_process(fault: faults.Fault) -> None:
     bedrock = LocalBedrock()
     passed: list[float] = []

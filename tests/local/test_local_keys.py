@@ -170,3 +170,23 @@ def test_the_second_long_term_key_of_a_user_is_numbered() -> None:
 
     decoded = base64.b64decode(second.removeprefix("ABSK")).decode()
     assert decoded.startswith("app+1-at-123456789012:")
+
+
+def test_a_status_is_active_or_inactive() -> None:
+    bedrock = LocalBedrock()
+
+    with pytest.raises(ValueError, match="Active or Inactive"):
+        bedrock.set_key_status(bedrock.mint_key(), "Asleep")
+
+
+def test_a_short_term_key_cannot_be_reset() -> None:
+    bedrock = LocalBedrock()
+
+    with pytest.raises(ValueError, match="only a long-term key"):
+        bedrock.reset_key(bedrock.mint_key())
+
+
+def test_a_key_may_live_in_another_partition() -> None:
+    bedrock = LocalBedrock(region="us-gov-west-1")
+
+    assert bedrock.principal_of(bedrock.mint_key()).startswith("arn:aws-us-gov:sts::")

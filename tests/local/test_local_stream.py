@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from helpers_local import Caller
 
 from bedrock_bearer.local import LocalBedrock, Reply
@@ -125,3 +126,17 @@ def test_a_refusal_comes_before_any_event(caller: Caller) -> None:
 
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/json"
+
+
+def test_an_image_comes_with_its_format_first(bedrock: LocalBedrock, caller: Caller) -> None:
+    bedrock.script(Reply(({"image": {"format": "png", "source": {"bytes": "AAAA"}}},)))
+
+    start, delta, _ = events(caller.stream().content)[1:-2]
+
+    assert start[1]["start"] == {"image": {"format": "png"}}
+    assert delta[1]["delta"] == {"image": {"source": {"bytes": "AAAA"}}}
+
+
+def test_a_block_that_no_stream_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="no form in a stream"):
+        Reply(({"newBlock": {}},)).events({})

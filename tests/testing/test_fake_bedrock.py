@@ -245,8 +245,16 @@ def test_the_fixture_gives_a_double_and_asserts_that_it_was_used_up(
 ) -> None:
     pytester.makepyfile(TEST_WITH_THE_FIXTURE)
 
+    # As an installation's entry point loads it, whether it is installed or not.
     result = pytester.runpytest_inprocess(
-        "-p", "bedrock_bearer.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:asyncio"
+        "-p",
+        "no:bedrock_bearer_testing",
+        "-p",
+        "bedrock_bearer.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
     )
 
     result.assert_outcomes(passed=2, errors=1)
