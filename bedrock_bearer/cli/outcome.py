@@ -47,6 +47,11 @@ def fail(error: errors.BedrockError, *, as_json: bool) -> NoReturn:
         print_json({"ok": False, "error": error_document(error), "exit_code": code})
     else:
         click.echo(f"{type(error).__name__}: {error}", err=True)
+        governing = getattr(error, "governing_policy", None)
+        if governing is not None:
+            click.echo(governing.explain(), err=True)
+        if error.key is not None:
+            click.echo(f"The key was {error.key}.", err=True)
     sys.exit(code)
 
 
