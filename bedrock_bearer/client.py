@@ -500,6 +500,10 @@ class _Stream:
         """
         return self._started().response()
 
+    def _check_new(self) -> None:
+        if self._call.attempts:
+            raise StreamError("A stream is opened once. Call converse_stream(...) for another.")
+
     def _started(self) -> StreamReader:
         if self._reader is None:
             raise StreamError(
@@ -517,8 +521,10 @@ class _Stream:
         if self._is_over or self._reader is None:
             return
         self._is_over = True
+        self._first = None
         self._reader.stop()
-        self._call.emit_call(error=error, reply=self._reader.response())
+        reply = self._reader.partial() if self._call.is_heard else None
+        self._call.emit_call(error=error, reply=reply)
 
 
 class ConverseStream(_Stream):
@@ -537,6 +543,7 @@ class ConverseStream(_Stream):
         self._client = client
 
     def __enter__(self) -> Self:
+        self._check_new()
         self._client._attempts(self._call, self._open)
         return self
 
@@ -620,6 +627,7 @@ class AsyncConverseStream(_Stream):
         self._client = client
 
     async def __aenter__(self) -> Self:
+        self._check_new()
         await self._client._attempts(self._call, self._open)
         return self
 

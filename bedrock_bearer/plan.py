@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 
 from bedrock_bearer import __version__
@@ -139,6 +140,8 @@ class CallSettings:
         if on_event is not UNSET:
             if on_event is not None and not callable(on_event):
                 raise ConfigurationError("on_event= takes a function of one record, or None.")
+            if iscoroutinefunction(on_event):
+                raise ConfigurationError("on_event= takes a function that is not async.")
             changes["on_event"] = on_event
         return replace(self, **changes) if changes else self
 
@@ -457,9 +460,14 @@ class Call(Generic[Reply]):
             ),
         )
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody takes this call's records."""
+        return is_heard(self.settings.on_event)
+
     def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
         """Tell `on_event` that the call is over."""
-        if not is_heard(self.settings.on_event):
+        if not self.is_heard:
             return
         from bedrock_bearer.wire.records import CallRecord, emit
 

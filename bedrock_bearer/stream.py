@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bedrock_bearer.converse import (
@@ -105,7 +106,7 @@ class StreamReader:
         """Return the error for a stream that broke off, with the reply as far as it had come."""
         return StreamInterruptedError(
             f"{message.rstrip('.')}. `partial` holds what had come.",
-            partial=self.response(),
+            partial=self.partial(),
             # Until the first event nothing was handed out that a new attempt would repeat.
             retryable=not self._has_begun,
             request_id=self._request_id,
@@ -113,9 +114,22 @@ class StreamReader:
         )
 
     def response(self) -> ConverseResponse:
-        """Return the reply as far as it has come."""
-        reply = self._accumulator.response()
-        return reply.with_origin(request_id=self._request_id, key=self._key)
+        """Return the reply as far as it has come.
+
+        Raises:
+            EventStreamDecodeError: the events do not make a reply.
+        """
+        with suppress(ValueError):
+            reply = self._accumulator.response()
+            return reply.with_origin(request_id=self._request_id, key=self._key)
+        problem = "The events of the stream do not make a reply that the API promises."
+        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
+
+    def partial(self) -> ConverseResponse | None:
+        """Return the reply as far as it has come, or None where its events do not make one."""
+        with suppress(EventStreamDecodeError):
+            return self.response()
+        return None
 
     def _event(self, message: EventStreamMessage) -> StreamEvent:
         headers = message.headers
@@ -124,12 +138,12 @@ class StreamReader:
         name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
         payload = message.payload or str(headers.get(":error-message", "")).encode()
         error = error_from_event(str(name), payload, self._key, self._request_id)
-        error.partial = self.response()
+        error.partial = self.partial()
         raise error
 
     def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
         try:
             return parse_event_json(event_type, payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             problem = f"The payload of a {event_type!r} event is not what the API promises."
         raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)

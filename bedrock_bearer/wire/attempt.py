@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 
 SHORTEST_LIMIT_SECONDS = 0.001
+LONGEST_LIMIT_SECONDS = 2_000_000
+"""Sockets take no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,11 @@ class Timeout:
 def check_seconds(name: str, value: float | None) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= LONGEST_LIMIT_SECONDS:
         raise ConfigurationError(
-            f"{name} must be a positive number of seconds, or None for no limit."
+            f"{name} must be a positive number of seconds, at most {LONGEST_LIMIT_SECONDS:,}, "
+            "or None for no limit."
         )
 
 

@@ -73,11 +73,14 @@ class _ConnectionSettings:
         self._is_tls = url.startswith("https:")
         self._proxy = _environment_proxy(url)
         self._ssl_context: ssl.SSLContext | None = None
+        # Loading the authorities takes long, and threads begin together.
+        self._lock = threading.Lock()
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments for an httpx transport that holds one connection."""
-        if self._ssl_context is None:
-            self._ssl_context = _ssl_context(needed=self._is_tls or self._proxy is not None)
+        with self._lock:
+            if self._ssl_context is None:
+                self._ssl_context = _ssl_context(needed=self._is_tls or self._proxy is not None)
         return {
             "verify": self._ssl_context,
             "proxy": self._proxy,
@@ -595,6 +598,7 @@ class AsyncTransport:
 
     async def _lease(self, attempt: Attempt) -> _Lease[httpx.AsyncHTTPTransport]:
         await self._acquire_slot(attempt)
+        connection: httpx.AsyncHTTPTransport | None = None
         try:
             connection, expired = self._free.take()
             for old in expired:
@@ -602,6 +606,8 @@ class AsyncTransport:
             if connection is None:
                 connection = httpx.AsyncHTTPTransport(**self._settings.arguments())
         except BaseException:
+            if connection is not None:
+                self._free.put(connection)
             self._slots.release()
             raise
         return _Lease(connection, self._free, self._slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import inspect
 import json
@@ -153,7 +154,11 @@ def test_what_is_set_wrongly_is_refused_before_anything_is_sent(
         {"timeout": "5"},
         {"deadline": 0},
         {"retry": 3},
+        {"timeout": float("inf")},
+        {"timeout": float("nan")},
+        {"deadline": 1e9},
         {"on_event": "print"},
+        {"on_event": asyncio.sleep},
         {"http_client": object()},
     ],
     ids=lambda wrong: ",".join(wrong),

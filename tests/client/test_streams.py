@@ -242,6 +242,20 @@ def test_a_stream_closed_early_gives_no_more_events(colour: Colour) -> None:
             list(stream)
 
 
+def test_a_stream_closed_before_it_was_read_gives_no_event(colour: Colour) -> None:
+    with colour.streaming(streamed()) as stream:
+        stream.close()
+        with pytest.raises(errors.StreamInterruptedError, match="closed"):
+            next(iter(stream))
+
+
+def test_a_stream_is_opened_once(colour: Colour) -> None:
+    with colour.streaming(streamed()) as stream:
+        stream.final_response()
+        with pytest.raises(errors.StreamError, match="once"):
+            stream.__enter__()
+
+
 def test_a_stream_that_broke_breaks_again_and_never_ends_in_silence(colour: Colour) -> None:
     with colour.streaming(streamed(START, delta("Hello"))) as stream:
         for _ in range(3):
@@ -370,6 +384,15 @@ def test_an_event_that_is_not_json_is_refused(colour: Colour) -> None:
     assert len(events) == 1
     assert isinstance(error, errors.EventStreamDecodeError)
     assert "contentBlockDelta" in error.message
+
+
+def test_events_that_make_no_reply_are_refused(colour: Colour) -> None:
+    strange = event("messageStop", {"stopReason": "end_turn", "usage": "much"})
+    with (
+        colour.streaming(streamed(START, strange)) as stream,
+        pytest.raises(errors.EventStreamDecodeError, match="do not make a reply"),
+    ):
+        stream.final_response()
 
 
 @pytest.mark.parametrize(
