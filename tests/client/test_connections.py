@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from helpers_clients import KEY, MODEL, Colour, FakeTime
-from helpers_replies import FRAMES, START, begun, delta, ok, streamed
+from helpers_replies import FRAMES, START, begun, delta, ok, streamed, throttled
 from helpers_server import CLOSE, HOLD, Received, serve
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy, Timeout, errors
+from bedrock_bearer.wire.clock import Clock
 from bedrock_bearer.wire.transport import CONNECTION_IDLE_SECONDS
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -94,86 +95,88 @@ def test_a_stream_abandoned_after_its_loop_has_ended_does_no_harm() -> None:
 # ----------------------------------------------------------------------------------- cancellation
 
 
-async def cancelled(call: Any, begun: asyncio.Event | None = None) -> None:
+TURNS = 200
+"""Turns of the loop in which a reply that was sent comes in."""
+
+
+def announced(replies: list[Any]) -> tuple[Callable[[Received], Any], asyncio.Event]:
+    """Answer with these replies, and set the event when the first request has come."""
+    loop, has_come, turns = asyncio.get_running_loop(), asyncio.Event(), iter(replies)
+
+    def answer(_: Received) -> Any:
+        loop.call_soon_threadsafe(has_come.set)
+        return next(turns)
+
+    return answer, has_come
+
+
+async def cancelled(call: Any, has_begun: asyncio.Event) -> None:
     """Start a call, let it get going, and cancel it."""
     task = asyncio.ensure_future(call)
-    for _ in range(50):
-        await asyncio.sleep(0.001)
-        if begun is not None and begun.is_set():
-            break
+    await has_begun.wait()
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_a_call_cancelled_while_it_waits_gives_its_connection_back() -> None:
-    with serve([[HOLD], ok()]) as server:
-        async with AsyncBedrockClient(KEY, endpoint_url=server.url, max_connections=1) as client:
-            await cancelled(client.converse(MODEL, "Hi"))
-            assert len(server.requests) == 1
-            assert (await client.converse(MODEL, "Hi")).text == "Hello there"
+async def read(client: AsyncBedrockClient) -> None:
+    async with client.converse_stream(MODEL, "Hi") as stream:
+        await stream.final_response()
 
 
-async def test_a_call_cancelled_within_the_body_gives_its_connection_back() -> None:
-    with serve([[ok()[:-5], HOLD], ok()]) as server:
-        async with AsyncBedrockClient(KEY, endpoint_url=server.url, max_connections=1) as client:
-            await cancelled(client.converse(MODEL, "Hi"))
-            assert (await client.converse(MODEL, "Hi")).text == "Hello there"
-
-
-async def test_a_stream_cancelled_while_it_opens_gives_its_connection_back() -> None:
-    async def read(client: AsyncBedrockClient) -> None:
-        async with client.converse_stream(MODEL, "Hi") as stream:
-            await stream.final_response()
-
-    with serve([[begun(START[:-1]), HOLD], ok()]) as server:
-        async with AsyncBedrockClient(KEY, endpoint_url=server.url, max_connections=1) as client:
-            await cancelled(read(client))
-            assert (await client.converse(MODEL, "Hi")).text == "Hello there"
-
-
-async def test_a_stream_cancelled_while_it_is_read_gives_its_connection_back() -> None:
-    has_begun = asyncio.Event()
-
-    async def read(client: AsyncBedrockClient) -> None:
-        async with client.converse_stream(MODEL, "Hi") as stream:
-            async for _ in stream.text_stream:
-                has_begun.set()
-
-    with serve([HELD, ok()]) as server:
-        async with AsyncBedrockClient(KEY, endpoint_url=server.url, max_connections=1) as client:
-            await cancelled(read(client), has_begun)
-            assert has_begun.is_set()
+@pytest.mark.parametrize("method", ["converse", "converse_stream"])
+@pytest.mark.parametrize(
+    "held",
+    [[HOLD], [begun(START[:-1]), HOLD], HELD],
+    ids=["before the reply", "within the first event", "within a stream"],
+)
+async def test_a_cancelled_call_gives_its_connection_back(held: list[Any], method: str) -> None:
+    answer, has_come = announced([held, ok()])
+    with serve(answer) as server:
+        async with AsyncBedrockClient(
+            KEY, endpoint_url=server.url, max_connections=1, retry=ONCE
+        ) as client:
+            call = client.converse(MODEL, "Hi") if method == "converse" else read(client)
+            await cancelled(call, has_come)
             assert (await client.converse(MODEL, "Hi")).text == "Hello there"
 
 
 async def test_a_stream_whose_reading_was_cancelled_does_not_end_in_silence() -> None:
-    with serve([HELD]) as server:
+    answer, has_come = announced([HELD])
+    with serve(answer) as server:
         async with (
             AsyncBedrockClient(KEY, endpoint_url=server.url) as client,
             client.converse_stream(MODEL, "Hi") as stream,
         ):
             await anext(stream)
             await anext(stream)
-            await cancelled(anext(stream))
+            await cancelled(anext(stream), has_come)
             with pytest.raises(errors.StreamInterruptedError):
                 await stream.final_response()
 
 
 async def test_a_call_cancelled_in_the_queue_leaves_its_place_to_others() -> None:
-    with serve([HELD, ok()]) as server:
+    answer, has_come = announced([HELD, ok()])
+    with serve(answer) as server:
         async with AsyncBedrockClient(KEY, endpoint_url=server.url, max_connections=1) as client:
             async with client.converse_stream(MODEL, "Hi"):
-                await cancelled(client.converse(MODEL, "Hi"))
+                await cancelled(client.converse(MODEL, "Hi"), has_come)
             assert (await client.converse(MODEL, "Hi")).text == "Hello there"
 
 
 async def test_a_wait_for_another_attempt_can_be_cancelled() -> None:
-    retry = RetryPolicy(jitter=lambda: 1.0)
-    throttled = b"HTTP/1.1 429 No\r\ncontent-length: 0\r\n\r\n"
-    with serve([throttled, ok()]) as server:
+    waits = asyncio.Event()
+
+    async def wait(_: float) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    retry = RetryPolicy(clock=Clock(sleep_async=wait))
+    with serve([throttled(), ok()]) as server:
         async with AsyncBedrockClient(KEY, endpoint_url=server.url, retry=retry) as client:
-            await cancelled(client.converse(MODEL, "Hi"))
+            await cancelled(client.converse(MODEL, "Hi"), waits)
     assert len(server.requests) == 1
 
 
