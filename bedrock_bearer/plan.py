@@ -21,11 +21,10 @@ from bedrock_bearer.converse import (
 )
 from bedrock_bearer.errors import (
     AuthenticationError,
+    AuthorizationHeaderMissingError,
     BearerTokenDeniedError,
     BedrockError,
     ConfigurationError,
-    InvalidApiKeyError,
-    MissingApiKeyError,
     RegionError,
     ResponseDecodeError,
 )
@@ -44,13 +43,7 @@ if TYPE_CHECKING:
 
 Reply = TypeVar("Reply")
 
-KEY_REFUSALS = (
-    AuthenticationError,
-    BearerTokenDeniedError,
-    InvalidApiKeyError,
-    MissingApiKeyError,
-    RegionError,
-)
+KEY_REFUSALS = (AuthenticationError, BearerTokenDeniedError, RegionError)
 """The errors after which another key may do better."""
 
 
@@ -169,14 +162,8 @@ def converse_operation(
     Raises:
         ConfigurationError: an argument is not valid.
     """
-    return Operation(
-        "Converse",
-        "POST",
-        f"/model/{path_segment(model_id)}/converse",
-        _body(ConverseRequest, model_id, messages, options),
-        _read_converse,
-        model_id,
-    )
+    body = _body(ConverseRequest, model_id, messages, options)
+    return _model_operation("Converse", model_id, "converse", body, _read_converse)
 
 
 def converse_stream_operation(
@@ -187,14 +174,8 @@ def converse_stream_operation(
     Raises:
         ConfigurationError: an argument is not valid.
     """
-    return Operation(
-        "ConverseStream",
-        "POST",
-        f"/model/{path_segment(model_id)}/converse-stream",
-        _body(ConverseRequest, model_id, messages, options),
-        _read_converse,
-        model_id,
-    )
+    body = _body(ConverseRequest, model_id, messages, options)
+    return _model_operation("ConverseStream", model_id, "converse-stream", body, _read_converse)
 
 
 def count_tokens_operation(
@@ -205,19 +186,23 @@ def count_tokens_operation(
     Raises:
         ConfigurationError: an argument is not valid.
     """
-    return Operation(
-        "CountTokens",
-        "POST",
-        f"/model/{path_segment(model_id)}/count-tokens",
-        _body(CountTokensRequest, model_id, messages, options),
-        lambda response, key: _validate(CountTokensResponse, response),
-        model_id,
-    )
+    body = _body(CountTokensRequest, model_id, messages, options)
+    return _model_operation("CountTokens", model_id, "count-tokens", body, _read_count)
 
 
 def probe_operation() -> Operation[ProbeResult]:
     """Plan the free authenticated call: ListAsyncInvokes of one."""
     return Operation("ListAsyncInvokes", "GET", "/async-invoke?maxResults=1", b"", _read_probe)
+
+
+def _model_operation(
+    name: str,
+    model_id: str,
+    verb: str,
+    body: bytes,
+    read: Callable[[WireResponse, KeyDescription], Reply],
+) -> Operation[Reply]:
+    return Operation(name, "POST", f"/model/{path_segment(model_id)}/{verb}", body, read, model_id)
 
 
 def _body(
@@ -236,6 +221,11 @@ def _body(
 def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:
     reply: ConverseResponse = _validate(ConverseResponse, response)
     return reply.with_origin(request_id=request_id_of(response.headers), key=key)
+
+
+def _read_count(response: WireResponse, key: KeyDescription) -> CountTokensResponse:
+    count: CountTokensResponse = _validate(CountTokensResponse, response)
+    return count
 
 
 def _read_probe(response: WireResponse, key: KeyDescription) -> ProbeResult:
@@ -351,9 +341,14 @@ class Call(Generic[Reply]):
 
         Raises:
             RegionError: the key belongs to another Region.
+            BedrockError: the key was refused already in this call, and this was why.
         """
         refused, self.key = self.key, key
-        if self._refusal is not None and refused is not None and refused != key:
+        for passed_over in self.source.take_passed_over():
+            self._emit_switch(passed_over.key, key.description, passed_over.error)
+        if self._refusal is not None and key in self._refused:
+            raise self._refusal
+        if self._refusal is not None and refused is not None:
             self._emit_switch(refused.description, key.description, self._refusal)
         self._refusal = None
         check_key_region(key.description, region)
@@ -404,12 +399,15 @@ class Call(Generic[Reply]):
     def try_another_key(self, error: BedrockError) -> bool:
         """Return whether another key is worth a request at once; each key gets one."""
         key = self.key
-        if not isinstance(error, KEY_REFUSALS) or key is None or key in self._refused:
+        # A header that never arrived says nothing of the key.
+        is_refusal = isinstance(error, KEY_REFUSALS)
+        if not is_refusal or isinstance(error, AuthorizationHeaderMissingError) or key is None:
             return False
+        asked_again = key in self._refused
         self._refused.append(key)
         if error.key is None:
             error.key = key.description
-        may_switch = self.source.refused(key, error)
+        may_switch = self.source.refused(key, error, asked_again=asked_again)
         self._refusal = error
         return may_switch and len(self._refused) < self.source.keys_per_call
 
@@ -431,12 +429,12 @@ class Call(Generic[Reply]):
         self._emit_attempt(None, None)
 
     def _emit_switch(
-        self, refused: KeyDescription, replacement: KeyDescription, error: BedrockError
+        self, refused: KeyDescription | None, replacement: KeyDescription, error: BedrockError
     ) -> None:
         from bedrock_bearer.wire.records import KeySwitchRecord, emit
 
         reason = type(error).__name__
-        logger.info("%s takes over from %s: %s.", replacement, refused, reason)
+        logger.info("%s takes over from %s: %s.", replacement, refused or "no key", reason)
         emit(self.settings.on_event, KeySwitchRecord(refused, replacement, reason))
 
     def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bedrock_bearer.wire.records import OnEvent
 
 logger = logging.getLogger("bedrock_bearer")
 logger.addHandler(logging.NullHandler())
 
 
-def is_heard(on_event: OnEvent | None) -> bool:
+def is_heard(on_event: object) -> bool:
     """Return whether a function of the caller's, or the log, takes records."""
     return on_event is not None or logger.isEnabledFor(logging.DEBUG)
