@@ -57,7 +57,13 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.keys.api_key import ApiKey, KeyDescription, TokenType
     from bedrock_bearer.keys.fallback import FallbackKeys, KeyRefusal
-    from bedrock_bearer.keys.sources import CallableKey, EnvironmentKey, FileKey, KeySource
+    from bedrock_bearer.keys.sources import (
+        CallableKey,
+        EnvironmentKey,
+        FileKey,
+        KeySource,
+        ShortTermKeys,
+    )
     from bedrock_bearer.rotation import KeyCheck, RotationReport, check_keys
     from bedrock_bearer.wire.attempt import Timeout
     from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
@@ -74,6 +80,7 @@ _HOMES = {
     "EnvironmentKey": "keys.sources",
     "FileKey": "keys.sources",
     "KeySource": "keys.sources",
+    "ShortTermKeys": "keys.sources",
     "FallbackKeys": "keys.fallback",
     "KeyCheck": "rotation",
     "RotationReport": "rotation",
@@ -140,6 +147,7 @@ __all__ = [
     "ServiceQuotaError",
     "ServiceUnavailableError",
     "ShortTermKeyDeniedError",
+    "ShortTermKeys",
     "StreamError",
     "StreamInterruptedError",
     "ThrottlingError",

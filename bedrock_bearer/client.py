@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from bedrock_bearer.errors import BedrockError, ConfigurationError, StreamError
+from bedrock_bearer.errors import BedrockError, ConfigurationError, RegionError, StreamError
 from bedrock_bearer.keys.sources import KeySource, key_source
 from bedrock_bearer.plan import (
     UNSET,
@@ -22,7 +22,7 @@ from bedrock_bearer.plan import (
     probe_operation,
 )
 from bedrock_bearer.wire.attempt import Timeout
-from bedrock_bearer.wire.endpoint import check_key_region, resolve_endpoint
+from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, resolve_endpoint
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
 from bedrock_bearer.wire.transport import (
     AsyncOpenResponse,
@@ -35,6 +35,7 @@ from bedrock_bearer.wire.transport import (
 if TYPE_CHECKING:
     from bedrock_bearer.converse import ConverseResponse, CountTokensResponse, StreamEvent
     from bedrock_bearer.keys import ApiKey
+    from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.stream import StreamReader
     from bedrock_bearer.wire.records import OnEvent
 
@@ -52,7 +53,7 @@ class _Client:
 
     def __init__(
         self,
-        api_key: str | ApiKey | KeySource | None = None,
+        api_key: AnyKey | None = None,
         *,
         region: str | None = None,
         endpoint_url: str | None = None,
@@ -80,10 +81,7 @@ class _Client:
             raise source
         self._source = source
         self._quota = RetryQuota()
-        description = self._source.describe()
-        self._endpoint = resolve_endpoint(
-            "bedrock-runtime", region=region, endpoint_url=endpoint_url, key=description
-        )
+        self._endpoint = _endpoint_for(self._source, region, endpoint_url)
         self._transport: Any = self._transport_class(
             self._endpoint.url, self._settings.retry.clock, max_connections, http_client
         )
@@ -107,7 +105,7 @@ class _Client:
     def with_options(
         self,
         *,
-        api_key: str | ApiKey | KeySource | Unset = UNSET,
+        api_key: AnyKey | Unset = UNSET,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
         retry: RetryPolicy | Unset = UNSET,
@@ -134,7 +132,7 @@ class _Client:
                 raise source
             sibling._source = source
             description = source.describe()
-            if description is not None:
+            if description is not None and not source.may_replace_key:
                 check_key_region(description, self.region)
         return sibling
 
@@ -148,12 +146,26 @@ class _Client:
         return Call(operation, settings, self._source, self._quota)
 
 
+def _endpoint_for(source: KeySource, region: str | None, endpoint_url: str | None) -> Endpoint:
+    description = source.describe()
+    try:
+        return resolve_endpoint(
+            "bedrock-runtime", region=region, endpoint_url=endpoint_url, key=description
+        )
+    except RegionError:
+        if not source.may_replace_key:
+            raise
+    # The key described is of another Region: it is refused when its turn comes.
+    return resolve_endpoint("bedrock-runtime", region=region, endpoint_url=endpoint_url)
+
+
 class BedrockClient(_Client):
     """Calls Amazon Bedrock with an API key, from any number of threads.
 
     Args:
-        api_key: the key, or a source of keys. Default: the environment variable
-            `AWS_BEARER_TOKEN_BEDROCK`, read anew for every attempt.
+        api_key: the key, a function that returns it, or a source of keys. Default: the
+            environment variable `AWS_BEARER_TOKEN_BEDROCK`, then the file that
+            `AWS_BEARER_TOKEN_BEDROCK_FILE` names, read anew for every attempt.
         region: the AWS Region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the Region inside a
             short-term key, then the profile in `~/.aws/config`.
         endpoint_url: where to call instead of the Region's endpoint. Default:
@@ -311,8 +323,9 @@ class BedrockClient(_Client):
     ) -> Result:
         """Make the exchange; where the key is refused and another is at hand, again with that."""
         while True:
+            key = call.source.get_key()
             try:
-                return exchange(call, call.use(call.source.get_key(), self.region))
+                return exchange(call, call.use(key, self.region))
             except BedrockError as error:
                 if not call.try_another_key(error):
                     raise
@@ -450,8 +463,8 @@ class AsyncBedrockClient(_Client):
     ) -> Result:
         """Make the exchange; where the key is refused and another is at hand, again with that."""
         while True:
+            key = await call.source.get_key_async()
             try:
-                key = await call.source.get_key_async()
                 return await exchange(call, call.use(key, self.region))
             except BedrockError as error:
                 if not call.try_another_key(error):

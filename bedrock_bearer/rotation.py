@@ -15,7 +15,8 @@ from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from bedrock_bearer.access import GoverningPolicy
-    from bedrock_bearer.keys import ApiKey, KeyDescription
+    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.sources import AnyKey
 
 FALLBACK_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
 EXPIRES_SOON = timedelta(hours=1)
@@ -103,7 +104,7 @@ class RotationReport:
 
 
 def check_keys(
-    keys: Sequence[str | ApiKey | KeySource] | None = None,
+    keys: Sequence[AnyKey] | None = None,
     *,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -157,7 +158,7 @@ def check_keys(
 
 
 def _sources(
-    keys: Sequence[str | ApiKey | KeySource] | None,
+    keys: Sequence[AnyKey] | None,
 ) -> list[tuple[str, KeySource | errors.ConfigurationError]]:
     if keys is None:
         names = ("AWS_BEARER_TOKEN_BEDROCK", FALLBACK_VARIABLE)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bedrock_bearer.errors import BedrockError, ConfigurationError, MissingApiKeyError
+from bedrock_bearer.errors import (
+    BearerTokenDeniedError,
+    BedrockError,
+    ConfigurationError,
+    MissingApiKeyError,
+)
 from bedrock_bearer.keys.sources import KeySource, key_source
 
 if TYPE_CHECKING:
+    from bedrock_bearer.access.governing import Certainty
     from bedrock_bearer.keys.api_key import ApiKey, KeyDescription
+    from bedrock_bearer.keys.sources import AnyKey
 
 logger = logging.getLogger("bedrock_bearer")
 
@@ -36,20 +45,26 @@ class KeyRefusal:
 
 
 class _Member:
-    """One of the keys, and until when it is passed over."""
+    """One of the keys: whether it is passed over, and until when."""
 
-    def __init__(self, source: KeySource) -> None:
+    def __init__(self, source: KeySource, number: int) -> None:
         self.source = source
-        self.passed_over_until = float("-inf")
+        self.number = number
         self.refusal: KeyRefusal | None = None
+        self.is_passed_over = False
+        self.passed_over_until = float("-inf")
+        # The latest alone: a source that renews its key must not fill the memory.
+        self.given: deque[ApiKey] = deque(maxlen=8)
 
 
 class FallbackKeys(KeySource):
     """Uses the first key until it is refused as a key, then the next.
 
-    Refused as a key means missing, malformed, rejected, expired, or denied on
+    Refused as a key means missing, malformed, of another Region, rejected, expired, or denied on
     `CallWithBearerToken`. Throttling, model access, validation and the denial of an operation never
-    switch keys. A switch is remembered over calls and threads.
+    switch keys. A switch is remembered over calls, threads and tasks. After `return_after` one call
+    tries the refused key again; the others follow once it was accepted. When all keys are refused,
+    the last error is raised, with each key's own reason in its message.
 
     Args:
         keys: two or more keys, each a text, an `ApiKey`, a function or a source.
@@ -60,51 +75,53 @@ class FallbackKeys(KeySource):
         ConfigurationError: there are fewer than two keys.
     """
 
+    may_replace_key = True
+
     def __init__(
         self,
-        *keys: str | ApiKey | KeySource | Callable[[], str],
+        *keys: AnyKey,
         return_after: float = RETURN_AFTER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         sources = [key_source(key) for key in keys]
         # A traceback that shows this frame's locals must not show the keys.
         del keys
-        self._members: list[_Member] = []
-        for source in sources:
-            if isinstance(source, ConfigurationError):
-                # A malformed key is a refused one: the others may still serve.
-                source = _BrokenKey(source)
-            self._members.append(_Member(source))
-        if len(self._members) < 2:
+        if len(sources) < 2:
             raise ConfigurationError("FallbackKeys takes two keys or more.")
+        # A malformed key is a refused one: the others may still serve.
+        self._members = [
+            _Member(_BrokenKey(source) if isinstance(source, ConfigurationError) else source, n)
+            for n, source in enumerate(sources, start=1)
+        ]
         self.keys_per_call = sum(member.source.keys_per_call for member in self._members)
         self._return_after = return_after
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._givers: dict[ApiKey, _Member] = {}
+        self._untold: list[KeyRefusal] = []
 
     @property
     def refusals(self) -> list[KeyRefusal]:
-        """The keys that are passed over at the moment, and why."""
+        """The last refusal of each key that was not accepted since, in the order of the keys."""
         return [member.refusal for member in self._members if member.refusal is not None]
 
     def get_key(self) -> ApiKey:
-        for member in self._available():
+        for member in self._in_turn():
             try:
                 return self._given(member, member.source.get_key())
             except ConfigurationError as error:
-                self._pass_over(member, None, error)
+                self._could_not_be_had(member, error)
         raise self._none_left()
 
     async def get_key_async(self) -> ApiKey:
-        for member in self._available():
+        for member in self._in_turn():
             try:
                 return self._given(member, await member.source.get_key_async())
             except ConfigurationError as error:
-                self._pass_over(member, None, error)
+                self._could_not_be_had(member, error)
         raise self._none_left()
 
     def describe(self) -> KeyDescription | None:
+        """Return a description of the first key that there is."""
         for member in self._members:
             try:
                 return member.source.describe()
@@ -112,78 +129,124 @@ class FallbackKeys(KeySource):
                 continue
         return None
 
-    def refused(self, key: ApiKey, error: BedrockError) -> bool:
-        member = self._givers.get(key)
+    def refused(self, key: ApiKey, error: BedrockError, *, asked_again: bool = False) -> bool:
+        """Return whether another key, or a renewed one, is left to try."""
+        member = next((member for member in self._members if key in member.given), None)
         if member is None:
             return False
-        if member.source.refused(key, error):
+        if member.source.refused(key, error, asked_again=asked_again):
             return True
         self._pass_over(member, key.description, error)
-        self._compare_types(error)
-        if any(other.refusal is None for other in self._members):
+        self._compare_types()
+        if not all(member.is_passed_over for member in self._members):
             return True
-        error.message = f"{error.message} {self._all_refused()}"
-        self._forget()
+        error.message = f"{error.message}\n{self._all_refused()}"
+        self._try_all_again()
         return False
 
     def accepted(self, key: ApiKey) -> None:
-        for refusal in self.refusals:
-            governing = getattr(refusal.error, "governing_policy", None)
-            if governing is None or governing.certainty != "inferred" or refusal.key is None:
+        """Come back to a key that was refused before, and confirm what a refusal told."""
+        for member in self._members:
+            refusal = member.refusal
+            if refusal is None:
                 continue
-            same_account = refusal.key.account_id == key.account_id
-            if same_account and refusal.key.token_type not in (None, key.token_type):
-                confirmed = governing.with_certainty("confirmed")
-                refusal.error.governing_policy = confirmed  # type: ignore[attr-defined]
+            if key in member.given:
+                member.refusal, member.is_passed_over = None, False
+            elif _is_of_the_other_type(key, refusal):
+                _set_certainty(refusal, "confirmed")
 
-    def _available(self) -> list[_Member]:
+    def take_passed_over(self) -> Sequence[KeyRefusal]:
+        if not self._untold:
+            return ()
         with self._lock:
-            now = self._monotonic()
-            for member in self._members:
-                if member.refusal is not None and member.passed_over_until <= now:
-                    member.refusal = None
-            return [member for member in self._members if member.refusal is None]
+            untold, self._untold = self._untold, []
+        return untold
+
+    def _in_turn(self) -> Iterator[_Member]:
+        """Give the keys that are worth a try, the first first."""
+        for member in self._members:
+            with self._lock:
+                if member.is_passed_over:
+                    now = self._monotonic()
+                    if now < member.passed_over_until:
+                        continue
+                    # One call tries it again, and the others wait for what comes of that.
+                    member.passed_over_until = now + self._return_after
+            yield member
 
     def _given(self, member: _Member, key: ApiKey) -> ApiKey:
-        self._givers[key] = member
+        if key not in member.given:
+            member.given.append(key)
         return key
 
-    def _pass_over(self, member: _Member, key: KeyDescription | None, error: BedrockError) -> None:
-        with self._lock:
-            member.passed_over_until = self._monotonic() + self._return_after
-            member.refusal = KeyRefusal(key, error)
-        logger.warning("%s was refused: %s.", key or "A key", type(error).__name__)
+    def _could_not_be_had(self, member: _Member, error: ConfigurationError) -> None:
+        refusal = self._pass_over(member, None, error.with_traceback(None))
+        if refusal is not None:
+            self._untold.append(refusal)
 
-    def _compare_types(self, error: BedrockError) -> None:
-        denied = [
-            refusal
-            for refusal in self.refusals
-            if getattr(refusal.error, "governing_policy", None) is not None
-        ]
-        types = {refusal.key.token_type for refusal in denied if refusal.key is not None}
-        if len(types - {None}) < 2:
-            return
+    def _pass_over(
+        self, member: _Member, key: KeyDescription | None, error: BedrockError
+    ) -> KeyRefusal | None:
+        """Pass over a key from now on; return its refusal, unless it was passed over before."""
+        refusal = KeyRefusal(key, error)
+        with self._lock:
+            was_passed_over = member.is_passed_over
+            member.refusal, member.is_passed_over = refusal, True
+            member.passed_over_until = self._monotonic() + self._return_after
+        if was_passed_over:
+            return None
+        logger.warning("%s is passed over: %s.", _name(member, refusal), type(error).__name__)
+        return refusal
+
+    def _compare_types(self) -> None:
+        """Where keys of both types of one account were denied, no condition tells them apart."""
+        denied = [refusal for refusal in self.refusals if _is_denied(refusal)]
         for refusal in denied:
-            governing = refusal.error.governing_policy  # type: ignore[attr-defined]
-            refusal.error.governing_policy = governing.with_certainty("blanket")  # type: ignore[attr-defined]
+            if any(_is_of_the_other_type(other.key, refusal) for other in denied):
+                _set_certainty(refusal, "blanket")
 
     def _all_refused(self) -> str:
-        reasons = [
-            f"{refusal.key or 'a key that could not be had'}: {type(refusal.error).__name__}"
-            for refusal in self.refusals
+        lines = [
+            f"{_name(member, member.refusal)}: {type(member.refusal.error).__name__}: "
+            f"{member.refusal.error.message}"
+            for member in self._members
+            if member.refusal is not None
         ]
-        return f"All {len(reasons)} keys were refused: {'; '.join(reasons)}."
+        return "\n- ".join([f"All {len(self._members)} keys were refused:", *lines])
 
     def _none_left(self) -> ConfigurationError:
-        error = MissingApiKeyError(f"No API key can be used. {self._all_refused()}")
-        self._forget()
-        return error
+        message = f"No API key can be used. {self._all_refused()}"
+        self._try_all_again()
+        return MissingApiKeyError(message)
 
-    def _forget(self) -> None:
-        # Once none is left, the next call tries them all again: a policy may have changed.
+    def _try_all_again(self) -> None:
+        # Once none is left, the next call tries them all: a policy may have changed.
         with self._lock:
             for member in self._members:
-                member.refusal = None
+                member.is_passed_over = False
+
+
+def _name(member: _Member, refusal: KeyRefusal) -> str:
+    return str(refusal.key) if refusal.key is not None else f"key {member.number}"
+
+
+def _is_denied(refusal: KeyRefusal) -> bool:
+    return getattr(refusal.error, "governing_policy", None) is not None
+
+
+def _is_of_the_other_type(key: ApiKey | KeyDescription | None, refusal: KeyRefusal) -> bool:
+    """Return whether the two keys are of one account and of different types."""
+    if key is None or refusal.key is None:
+        return False
+    types = {key.token_type, refusal.key.token_type}
+    same_account = key.account_id is not None and key.account_id == refusal.key.account_id
+    return same_account and None not in types and len(types) == 2
+
+
+def _set_certainty(refusal: KeyRefusal, certainty: Certainty) -> None:
+    error = refusal.error
+    if isinstance(error, BearerTokenDeniedError) and error.governing_policy is not None:
+        error.governing_policy = error.governing_policy.with_certainty(certainty)
 
 
 class _BrokenKey(KeySource):
@@ -193,4 +256,4 @@ class _BrokenKey(KeySource):
         self._error = error
 
     def get_key(self) -> ApiKey:
-        raise self._error.with_traceback(None)
+        raise copy(self._error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,17 +12,24 @@ from helpers_keys import long_term_key, short_term_key
 
 from bedrock_bearer import (
     ApiKey,
+    BedrockClient,
+    CallableKey,
+    EnvironmentKey,
     FallbackKeys,
     KeySwitchRecord,
     RetryPolicy,
     ShortTermKeyDeniedError,
+    Timeout,
     TokenType,
     errors,
 )
 from bedrock_bearer.access import deny_all_keys, deny_use
 from bedrock_bearer.local import LocalBedrock, local_async_client, local_client
 from bedrock_bearer.local.faults import throttling
+from bedrock_bearer.plan import Call, CallSettings, probe_operation
+from bedrock_bearer.wire.retry import RetryQuota
 
+SETTINGS = CallSettings(Timeout(), None, RetryPolicy(), None)
 MODEL = "amazon.nova-micro-v1:0"
 
 
@@ -119,8 +127,12 @@ def test_a_denial_of_both_types_is_blanket_and_lists_each_key() -> None:
 
     assert caught.value.governing_policy is not None
     assert caught.value.governing_policy.certainty == "blanket"
-    assert "ShortTermKeyDeniedError" in caught.value.message
-    assert "LongTermKeyDeniedError" in caught.value.message
+    _, reasons = caught.value.message.split("All 2 keys were refused:")
+    first, second = reasons.strip().splitlines()
+    assert "SHORT_TERM" in first
+    assert "ShortTermKeyDeniedError: User: arn:aws:sts::" in first
+    assert "LONG_TERM" in second
+    assert "LongTermKeyDeniedError: User: arn:aws:iam::" in second
 
 
 def test_throttling_never_switches_keys() -> None:
@@ -159,6 +171,164 @@ def test_a_short_term_key_of_another_region_is_passed_over() -> None:
         bedrock.set_key_status(long, "Inactive")
         with pytest.raises(errors.RegionError, match="All 2 keys were refused"):
             client.converse(MODEL, "Hello")
+
+
+def test_a_client_can_be_made_though_the_first_key_is_of_another_region() -> None:
+    bedrock = LocalBedrock()
+    _, long = local_keys(bedrock)
+    records: list[Any] = []
+    keys = FallbackKeys(short_term_key("eu-west-1"), long)
+
+    with local_client(bedrock, api_key=keys, on_event=records.append) as client:
+        reply = client.converse(MODEL, "Hello")
+
+    assert reply.key is not None
+    assert reply.key.token_type is TokenType.LONG_TERM
+    switch = next(record for record in records if isinstance(record, KeySwitchRecord))
+    assert switch.reason == "RegionError"
+
+
+def test_a_client_without_a_region_takes_that_of_the_first_key() -> None:
+    keys = FallbackKeys(short_term_key("eu-west-1"), long_term_key())
+
+    with BedrockClient(keys) as client:
+        assert client.region == "eu-west-1"
+
+
+def test_a_key_that_is_missing_is_told_to_the_observer_once() -> None:
+    bedrock = LocalBedrock()
+    _, long = local_keys(bedrock)
+    records: list[Any] = []
+    keys = FallbackKeys(EnvironmentKey("NOT_SET"), long)
+
+    with local_client(bedrock, api_key=keys, on_event=records.append) as client:
+        client.converse(MODEL, "Hello")
+        client.converse(MODEL, "Hello")
+
+    (switch,) = [record for record in records if isinstance(record, KeySwitchRecord)]
+    assert (switch.refused, switch.reason) == (None, "MissingApiKeyError")
+    assert switch.replacement.token_type is TokenType.LONG_TERM
+
+
+def test_the_log_says_which_key_took_over_and_why(caplog: pytest.LogCaptureFixture) -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+
+    with (
+        caplog.at_level("INFO", "bedrock_bearer"),
+        local_client(bedrock, api_key=FallbackKeys(short, long)) as client,
+    ):
+        client.converse(MODEL, "Hello")
+
+    text = caplog.text
+    assert f"LONG_TERM ...{long[-4:]} from api_key argument takes over from SHORT_TERM" in text
+    assert "ShortTermKeyDeniedError" in text
+    assert long[20:-8] not in text
+
+
+def test_only_one_call_tries_the_refused_key_again() -> None:
+    time = FakeTime()
+    keys = FallbackKeys(long_term_key("first"), long_term_key("second"), monotonic=lambda: time.now)
+    keys.refused(keys.get_key(), errors.ApiKeyRejectedError("No.", status_code=403))
+    time.advance(301)
+
+    assert [keys.get_key().user_name for _ in range(3)] == ["first", "second", "second"]
+
+
+def test_all_calls_come_back_once_the_first_key_is_accepted_again() -> None:
+    time = FakeTime()
+    keys = FallbackKeys(long_term_key("first"), long_term_key("second"), monotonic=lambda: time.now)
+    keys.refused(keys.get_key(), errors.ApiKeyRejectedError("No.", status_code=403))
+    time.advance(301)
+    keys.accepted(keys.get_key())
+
+    assert [keys.get_key().user_name for _ in range(3)] == ["first", "first", "first"]
+    assert keys.refusals == []
+
+
+def test_one_switch_is_remembered_by_all_threads() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+    records: list[Any] = []
+
+    with local_client(
+        bedrock, api_key=FallbackKeys(short, long), on_event=records.append
+    ) as client:
+        client.converse(MODEL, "Hello")
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: client.converse(MODEL, "Hello"), range(100)))
+
+    assert sum(isinstance(record, KeySwitchRecord) for record in records) == 1
+
+
+def test_a_renewable_key_is_renewed_before_another_takes_over() -> None:
+    bedrock = LocalBedrock()
+    old, new = (bedrock.mint_key(TokenType.LONG_TERM, user_name="dev") for _ in range(2))
+    bedrock.set_key_status(old, "Inactive")
+    given = iter([old, new])
+    keys = FallbackKeys(CallableKey(lambda: next(given)), long_term_key())
+
+    with local_client(bedrock, api_key=keys) as client:
+        client.converse(MODEL, "Hello")
+
+    assert keys.refusals == []
+
+
+def test_a_function_that_gives_the_refused_key_again_gives_way() -> None:
+    bedrock = LocalBedrock()
+    short, long = local_keys(bedrock)
+    bedrock.set_key_status(long, "Inactive")
+    keys = FallbackKeys(CallableKey(lambda: long), short)
+
+    with local_client(bedrock, api_key=keys) as client:
+        reply = client.converse(MODEL, "Hello")
+
+    assert reply.key is not None
+    assert reply.key.token_type is TokenType.SHORT_TERM
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.OperationDeniedError("No.", status_code=403),
+        errors.ModelAccessError("No.", status_code=403),
+        errors.InvalidRequestError("No.", status_code=400),
+        errors.AuthorizationHeaderMissingError("No.", status_code=403),
+        errors.ConnectError("No."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_says_nothing_of_the_key_never_switches_keys(error: errors.BedrockError) -> None:
+    keys = FallbackKeys(long_term_key("first"), long_term_key("second"))
+    call = Call(probe_operation(), SETTINGS, keys, RetryQuota())
+    call.use(keys.get_key(), None)
+
+    assert call.try_another_key(error) is False
+    assert keys.refusals == []
+
+
+def test_denials_in_different_accounts_are_not_taken_for_one_policy() -> None:
+    bedrock = LocalBedrock()
+    short, _ = local_keys(bedrock)
+    other = bedrock.mint_key(TokenType.LONG_TERM, account_id="210987654321")
+    bedrock.attach_policy(None, deny_all_keys().to_wire())
+    keys = FallbackKeys(short, other)
+
+    with (
+        local_client(bedrock, api_key=keys) as client,
+        pytest.raises(errors.LongTermKeyDeniedError),
+    ):
+        client.converse(MODEL, "Hello")
+
+    certainties = [
+        refusal.error.governing_policy.certainty
+        for refusal in keys.refusals
+        if isinstance(refusal.error, errors.BearerTokenDeniedError)
+        and refusal.error.governing_policy
+    ]
+    assert certainties == ["inferred", "inferred"]
 
 
 def test_keys_that_cannot_be_used_at_all_are_one_error() -> None:

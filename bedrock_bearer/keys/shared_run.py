@@ -1,0 +1,73 @@
+"""A function that gives a key, run once for all who wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class SharedRun(Generic[Result]):
+    """Runs a function in a thread of its own; whoever asks meanwhile gets that run's result.
+
+    A function that hangs cannot be stopped: after its time it is left behind, and the next one who
+    asks starts it anew.
+
+    Args:
+        function: what to run.
+        timeout: seconds that anybody waits for it.
+    """
+
+    def __init__(self, function: Callable[[], Result], timeout: float) -> None:
+        self._function = function
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._run: Future[Result] | None = None
+
+    def result(self) -> Result:
+        """Return what the function returns.
+
+        Raises:
+            TimeoutError: it took too long.
+        """
+        run = self._join()
+        try:
+            return run.result(self._timeout)
+        except TimeoutError:
+            self._leave(run)
+            raise
+
+    async def result_async(self) -> Result:
+        """Return what the function returns, for an event loop; see `result`."""
+        import asyncio
+
+        run = self._join()
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.wrap_future(run)
+        except TimeoutError:
+            self._leave(run)
+            raise
+
+    def _join(self) -> Future[Result]:
+        with self._lock:
+            if self._run is None or self._run.done():
+                self._run = Future()
+                # One who waits no longer must not cancel it for the others.
+                self._run.set_running_or_notify_cancel()
+                threading.Thread(target=self._do, args=(self._run,), daemon=True).start()
+            return self._run
+
+    def _do(self, run: Future[Result]) -> None:
+        try:
+            run.set_result(self._function())
+        except BaseException as error:  # noqa: BLE001 - raised to those who wait
+            run.set_exception(error)
+
+    def _leave(self, run: Future[Result]) -> None:
+        with self._lock:
+            if self._run is run:
+                self._run = None
