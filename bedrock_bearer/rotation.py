@@ -15,7 +15,7 @@ from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from bedrock_bearer.access import GoverningPolicy
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys import ApiKey, KeyDescription
     from bedrock_bearer.keys.sources import AnyKey
 
 FALLBACK_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
@@ -155,6 +155,41 @@ def check_keys(
         )
         compared = _compared(tuple(checks))
     return _report(compared)
+
+
+def is_accepted(
+    key: ApiKey,
+    *,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    timeout: float = 10.0,
+    http_client: Any = None,
+) -> bool:
+    """Return whether Bedrock accepts a key by now; a new one takes up to a minute.
+
+    Args:
+        key: the key.
+        region: the AWS Region, as for `BedrockClient`.
+        endpoint_url: where to call, as for `BedrockClient`.
+        timeout: seconds that each attempt may take. Default 10.
+        http_client: an `httpx.Client` to send with.
+
+    Raises:
+        BedrockError: what waiting does not mend, such as a policy that denies the key.
+    """
+    try:
+        with BedrockClient(
+            key, region=region, endpoint_url=endpoint_url, timeout=timeout, http_client=http_client
+        ) as client:
+            client.probe()
+    except errors.OperationDeniedError:
+        # The key was accepted; its user may not list asynchronous invocations.
+        return True
+    except errors.BedrockError as error:
+        if error.retryable or isinstance(error, errors.ApiKeyRejectedError):
+            return False
+        raise
+    return True
 
 
 def _sources(
