@@ -16,7 +16,7 @@ from bedrock_bearer import __version__
 
 _COMMANDS = {
     "check": "Check the keys before and during a rotation: which are usable, and why not.",
-    "key": "Describe an API key, without sending it anywhere.",
+    "key": "Describe an API key offline; make, list, rotate and retire long-term keys.",
     "local": "Run a Bedrock on this machine, for whoever has no AWS account at hand.",
     "policy": "Write and explain the IAM policies that govern API keys.",
     "smoke": "Make one small Converse call and say how it went.",

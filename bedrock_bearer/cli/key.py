@@ -1,4 +1,4 @@
-"""`bedrock-bearer key`: an API key described, without sending it anywhere."""
+"""`bedrock-bearer key`: an API key described offline, and the long-term keys of IAM."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bedrock_bearer.cli.key_lifecycle import COMMANDS
 from bedrock_bearer.cli.outcome import fail, key_document, print_json
 from bedrock_bearer.errors import BedrockError
 
@@ -25,11 +26,15 @@ class _DescribeByDefault(click.Group):
 
 @click.group(cls=_DescribeByDefault, subcommand_metavar="[SOURCE] | COMMAND [ARGS]...")
 def key() -> None:
-    """Describe an API key, without sending it anywhere.
+    """Describe an API key, without sending it anywhere, or manage long-term keys over IAM.
 
     SOURCE is env:NAME, file:PATH or - (standard input), never the key itself. Default:
     AWS_BEARER_TOKEN_BEDROCK, then the file that AWS_BEARER_TOKEN_BEDROCK_FILE names.
     """
+
+
+for command in COMMANDS:
+    key.add_command(command)
 
 
 # Several are taken, since click's own refusal of a second one would show it.

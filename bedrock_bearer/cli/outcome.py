@@ -23,6 +23,7 @@ _EXIT_CODES: tuple[tuple[type[errors.BedrockError], int], ...] = (
     (errors.OperationDeniedError, REFUSED),
     (errors.BearerTokenDeniedError, REFUSED),
     (errors.KeyCreationDeniedError, REFUSED),
+    (errors.KeyLifecycleError, REJECTED),
     (errors.AccessDeniedError, REJECTED),
     (errors.ThrottlingError, LATER),
     (errors.ModelNotReadyError, LATER),
@@ -66,6 +67,9 @@ def error_document(error: errors.BedrockError) -> dict[str, Any]:
         "retryable": error.retryable,
         "key": key_document(error.key),
     }
+    if isinstance(error, errors.KeyCreationDeniedError):
+        for name in ("condition_key", "condition_value", "orphaned_user"):
+            document[name] = getattr(error, name)
     governing = getattr(error, "governing_policy", None)
     if governing is not None:
         document["governing_policy"] = {

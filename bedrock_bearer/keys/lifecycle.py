@@ -29,7 +29,7 @@ from bedrock_bearer.errors import (
     TransportError,
 )
 from bedrock_bearer.keys.api_key import LONG_TERM_PREFIX, ApiKey
-from bedrock_bearer.keys.sources import utc_now
+from bedrock_bearer.keys.sources import region_of_environment, utc_now
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -464,7 +464,8 @@ def _default_client() -> Any:
         problem = "The lifecycle of keys needs boto3: pip install 'bedrock-bearer[aws]'."
         raise ConfigurationError(problem) from None
     with _translated("IAM was not asked"):
-        return boto3.client("iam")
+        # The Region decides on the partition; a new session reads the credentials anew.
+        return boto3.Session(region_name=region_of_environment()).client("iam")
 
 
 def _check_days(days: int | None) -> None:

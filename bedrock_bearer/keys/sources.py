@@ -345,7 +345,7 @@ class ShortTermKeys(KeySource):
             raise ConfigurationError(
                 "ShortTermKeys needs AWS's generator of keys: pip install 'bedrock-bearer[aws]'."
             )
-        self._region = region or _region_of_environment()
+        self._region = region or region_of_environment()
         self._session = self._given_session = session
         self._lifetime = lifetime
         self._renew_before = min(renew_before, lifetime / 2)
@@ -495,7 +495,8 @@ def _minting_failed(error: Exception) -> ConfigurationError:
     )
 
 
-def _region_of_environment() -> str | None:
+def region_of_environment() -> str | None:
+    """Return the Region that the environment names; boto3 itself reads the second variable only."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
 
 

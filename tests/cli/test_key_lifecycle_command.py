@@ -1,0 +1,256 @@
+"""`bedrock-bearer key create|list|rotate|retire|orphans`, with boto3, on the local Bedrock."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from helpers_local import statement
+
+from bedrock_bearer.cli import cli
+from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.server import LocalServer
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def bedrock() -> LocalBedrock:
+    return LocalBedrock()
+
+
+@pytest.fixture
+def run(bedrock: LocalBedrock, tmp_path: Path) -> Iterator[Run]:
+    """Runs `bedrock-bearer key` as somebody who may do what these policies say."""
+    allow: dict[str, Any] = statement("Allow", "*")
+    bedrock.mint_key("LONG_TERM", user_name="admin", policies=[allow])
+    access_key_id, secret = bedrock.create_access_key("admin")
+    with LocalServer(bedrock) as server:
+        environment = {
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_ACCESS_KEY_ID": access_key_id,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": str(tmp_path / "none"),
+            "AWS_MAX_ATTEMPTS": "1",
+        }
+
+        def run(*arguments: object) -> Result:
+            words = [str(argument) for argument in arguments]
+            return CliRunner().invoke(cli, ["key", *words], env=environment)
+
+        yield run
+
+
+@pytest.fixture
+def old(bedrock: LocalBedrock) -> str:
+    """The key of the user `app`."""
+    return bedrock.mint_key("LONG_TERM", user_name="app")
+
+
+def listed(run: Run, user: str) -> list[dict[str, Any]]:
+    keys: list[dict[str, Any]] = json.loads(run("list", user, "--json").stdout)["keys"]
+    return keys
+
+
+def test_a_key_goes_into_a_file_and_is_not_shown(run: Run, old: str, tmp_path: Path) -> None:
+    result = run("create", "app", "--days", 30, "--out", tmp_path / "key")
+    assert result.exit_code == 0, result.output
+    secret = (tmp_path / "key").read_text().strip()
+
+    assert result.exit_code == 0, result.output
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    assert secret.startswith("ABSK")
+    assert secret not in result.output
+    assert "expires 20" in result.stderr
+
+
+def test_a_key_is_printed_on_request_alone_on_standard_output(run: Run, old: str) -> None:
+    result = run("create", "app", "--stdout")
+
+    assert result.stdout.startswith("ABSK")
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_the_document_holds_the_secret_on_request_only(run: Run, old: str, tmp_path: Path) -> None:
+    written = run("create", "app", "--out", tmp_path / "key", "--json")
+    run("retire", "app", json.loads(written.stdout)["new"]["credential_id"])
+    run("retire", "app", json.loads(written.stdout)["new"]["credential_id"], "--delete")
+    printed = run("create", "app", "--stdout", "--json")
+
+    assert "secret" not in json.loads(written.stdout)
+    assert json.loads(printed.stdout)["secret"].startswith("ABSK")
+
+
+@pytest.mark.parametrize("options", [[], ["--stdout", "--out", "key"]])
+def test_a_key_without_one_place_to_go_is_not_made(run: Run, old: str, options: list[str]) -> None:
+    result = run("create", "app", *options)
+
+    assert result.exit_code == 2
+    assert "--out FILE or --stdout" in result.stderr
+    assert len(listed(run, "app")) == 1
+
+
+def test_a_file_that_exists_is_found_before_a_key_is_made(
+    run: Run, old: str, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("mine")
+    result = run("create", "app", "--out", tmp_path / "key")
+
+    assert result.exit_code == 3
+    assert len(listed(run, "app")) == 1
+
+
+def test_a_new_user_is_made_with_its_key(run: Run) -> None:
+    result = run("create", "--new-user", "--stdout", "--json")
+
+    assert json.loads(result.stdout)["new"]["user_name"].startswith("BedrockAPIKey-")
+
+
+def test_a_refused_creation_names_the_condition_and_exits_with_4(
+    run: Run, bedrock: LocalBedrock, old: str
+) -> None:
+    bedrock.attach_policy("admin", statement("Deny", "iam:CreateServiceSpecificCredential"))
+    result = run("create", "app", "--days", 365, "--stdout", "--json")
+    document = json.loads(result.stdout)
+
+    assert result.exit_code == document["exit_code"] == 4
+    assert document["error"]["condition_key"] == "iam:ServiceSpecificCredentialAgeDays"
+    assert document["error"]["condition_value"] == "365"
+
+
+def test_a_third_key_is_refused_with_6(run: Run, old: str) -> None:
+    run("create", "app", "--stdout")
+    result = run("create", "app", "--stdout")
+
+    assert result.exit_code == 6
+    assert "two keys" in result.stderr
+
+
+def test_the_list_tells_status_age_and_end(run: Run, bedrock: LocalBedrock, old: str) -> None:
+    bedrock.mint_key("LONG_TERM", user_name="app", expires_in=timedelta(days=-1))
+    lines = run("list", "app").stdout.splitlines()
+
+    assert len(lines) == 2
+    assert "Active  0 days old  never expires" in lines[0] + lines[1]
+    assert "expired 20" in lines[0] + lines[1]
+
+
+def test_a_rotation_replaces_the_file_and_deactivates_the_old_key(
+    run: Run, old: str, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(old)
+    (before,) = listed(run, "app")
+    result = run("rotate", "app", "--out", tmp_path / "key")
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "key").read_text().strip() != old
+    assert {key["credential_id"]: key["status"] for key in listed(run, "app")} == {
+        before["credential_id"]: "Inactive",
+        next(k for k in listed(run, "app") if k["status"] == "Active")["credential_id"]: "Active",
+    }
+    assert f"--reactivate app {before['credential_id']}" in result.stderr
+
+
+def test_a_rotation_whose_new_key_is_denied_changes_nothing(
+    run: Run, bedrock: LocalBedrock, old: str, tmp_path: Path
+) -> None:
+    bedrock.attach_policy("app", statement("Deny", "bedrock:CallWithBearerToken"))
+    before = listed(run, "app")
+    result = run("rotate", "app", "--out", tmp_path / "key")
+
+    assert result.exit_code == 4
+    assert listed(run, "app") == before
+    assert not (tmp_path / "key").exists()
+
+
+def test_a_key_is_retired_brought_back_and_deleted(run: Run, old: str) -> None:
+    credential_id = listed(run, "app")[0]["credential_id"]
+    statuses = []
+    for option in ([], ["--reactivate"], []):
+        assert run("retire", "app", credential_id, *option).exit_code == 0
+        statuses.append(listed(run, "app")[0]["status"])
+    run("retire", "app", credential_id, "--delete")
+
+    assert statuses == ["Inactive", "Active", "Inactive"]
+    assert listed(run, "app") == []
+
+
+def test_an_active_key_is_not_deleted(run: Run, old: str) -> None:
+    credential_id = listed(run, "app")[0]["credential_id"]
+    result = run("retire", "app", credential_id, "--delete")
+
+    assert result.exit_code == 2
+    assert "Deactivate it first" in result.stderr
+    assert len(listed(run, "app")) == 1
+
+
+def test_an_unknown_key_is_not_retired(run: Run, old: str) -> None:
+    result = run("retire", "app", "ACCA0000000000000000")
+
+    assert result.exit_code == 2
+    assert listed(run, "app")[0]["credential_id"] in result.stderr
+
+
+def test_orphans_are_listed_and_removed_on_request(run: Run) -> None:
+    new = json.loads(run("create", "--new-user", "--stdout", "--json").stdout)["new"]
+    run("retire", new["user_name"], new["credential_id"])
+    run("retire", new["user_name"], new["credential_id"], "--delete")
+    found = run("orphans", "--json")
+    removed = run("orphans", "--delete")
+
+    assert [user["user_name"] for user in json.loads(found.stdout)["orphans"]] == [new["user_name"]]
+    assert f"removed  {new['user_name']}" in removed.stdout
+    assert "no such users" in run("orphans").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["create", "app", "--days", "30", "--stdout"], "would make a key for the user app"),
+        (["create", "--new-user", "--stdout"], "would make a key for a new user"),
+        (["rotate", "app", "--stdout"], "would deactivate ACCA"),
+        (["retire", "app", "ID"], "would deactivate ACCA"),
+        (["list", "app"], "would list the keys of app"),
+    ],
+    ids=["create", "create with a user", "rotate", "retire", "list"],
+)
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
+    run: Run, old: str, arguments: list[str], said: str
+) -> None:
+    before = listed(run, "app")
+    known = [before[0]["credential_id"] if word == "ID" else word for word in arguments]
+    result = run(*known, "--dry-run")
+
+    assert result.exit_code == 0, result.output
+    assert said in result.stdout
+    assert listed(run, "app") == before
+
+
+def test_a_dry_run_of_the_removal_of_orphans_removes_none(run: Run, bedrock: LocalBedrock) -> None:
+    key = bedrock.mint_key("LONG_TERM", user_name="BedrockAPIKey-left")
+    bedrock.delete_key(key)
+    result = run("orphans", "--delete", "--dry-run")
+
+    assert "would be removed  BedrockAPIKey-left" in result.stdout
+    assert "BedrockAPIKey-left" in run("orphans").stdout
+
+
+def test_no_credentials_exit_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    environment = {
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    result = CliRunner().invoke(cli, ["key", "list"], env=environment)
+
+    assert result.exit_code == 3
+    assert "AWS_PROFILE" in result.stderr
