@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer import errors
 from bedrock_bearer.client import BedrockClient
-from bedrock_bearer.keys.sources import EnvironmentKey, KeySource, key_source
+from bedrock_bearer.keys.sources import KEY_VARIABLE, EnvironmentKey, KeySource, key_source
 from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ KeyStatus = Literal[
     "expires soon",
     "missing",
     "invalid",
+    "wrong Region",
     "rejected",
     "expired",
     "denied",
@@ -37,11 +38,12 @@ KeyStatus = Literal[
 
 _STATUSES: tuple[tuple[type[errors.BedrockError], KeyStatus], ...] = (
     (errors.MissingApiKeyError, "missing"),
+    (errors.RegionError, "wrong Region"),
     (errors.ConfigurationError, "invalid"),
     (errors.ApiKeyExpiredError, "expired"),
     (errors.AuthenticationError, "rejected"),
     (errors.BearerTokenDeniedError, "denied"),
-    (errors.AccessDeniedError, "operation denied"),
+    (errors.OperationDeniedError, "operation denied"),
     (errors.ThrottlingError, "throttled"),
     (errors.ModelNotReadyError, "throttled"),
     (errors.ServiceUnavailableError, "throttled"),
@@ -56,9 +58,10 @@ class KeyCheck:
 
     Attributes:
         name: how the key was named: its place in the list, or its source.
-        status: `usable` or `expires soon`, or why it is not usable.
+        status: `usable` or `expires soon` (within the hour), or why it is not usable.
         operation: what was called, `ListAsyncInvokes` or `Converse`; None if nothing was sent.
         key: a description of the key; None if there is none.
+        region: the Region where it was checked; None if that is not known.
         error: what came instead of a reply, or None.
         governing_policy: the policy that denied the key, or None.
     """
@@ -67,6 +70,7 @@ class KeyCheck:
     status: KeyStatus
     operation: str | None
     key: KeyDescription | None
+    region: str | None = None
     error: errors.BedrockError | None = None
     governing_policy: GoverningPolicy | None = None
 
@@ -75,12 +79,28 @@ class KeyCheck:
         """Whether calls with this key succeed now."""
         return self.status in ("usable", "expires soon")
 
+    @property
+    def advice(self) -> str | None:
+        """What to do about it, where the error does not say so itself."""
+        if self.status == "rejected":
+            return "A key made within the last minute may not be known everywhere: check again."
+        if self.status != "operation denied":
+            return None
+        if self.operation == "Converse":
+            return "The key itself was accepted; its principal may not call this model."
+        return (
+            "The key itself was accepted; its principal may not list asynchronous invocations. "
+            "Whether it may call a model, a check with a Converse call tells."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RotationReport:
     """How the keys fared, and what that means for the rotation.
 
-    The first key is the one in use, to be retired; the others are to take over.
+    The first key is the one in use, to be retired; the others are to take over. It is safe to
+    retire the first once another key of the same account and Region is usable, and will be for
+    more than an hour.
 
     Attributes:
         checks: one for each key, in their order.
@@ -150,11 +170,11 @@ def check_keys(
     called = model_id if converse else None
     moment = now or datetime.now(UTC)
     with ThreadPoolExecutor(max_workers=len(sources)) as pool:
-        checks = pool.map(
-            lambda named: _check(named[0], named[1], called, options, moment), sources
+        checked = list(
+            pool.map(lambda named: _check(named[0], named[1], called, options, moment), sources)
         )
-        compared = _compared(tuple(checks))
-    return _report(compared)
+    checks = _compare_types(tuple(check for check, _ in checked))
+    return _report(checks, [key for _, key in checked])
 
 
 def is_accepted(
@@ -196,8 +216,10 @@ def _sources(
     keys: Sequence[AnyKey] | None,
 ) -> list[tuple[str, KeySource | errors.ConfigurationError]]:
     if keys is None:
-        names = ("AWS_BEARER_TOKEN_BEDROCK", FALLBACK_VARIABLE)
-        return [(f"env {name}", EnvironmentKey(name)) for name in names]
+        return [
+            (f"env {KEY_VARIABLE}", EnvironmentKey()),
+            (f"env {FALLBACK_VARIABLE}", EnvironmentKey(FALLBACK_VARIABLE)),
+        ]
     return [(f"key {number}", key_source(key)) for number, key in enumerate(keys, start=1)]
 
 
@@ -207,101 +229,136 @@ def _check(
     model_id: str | None,
     options: dict[str, Any],
     now: datetime,
-) -> KeyCheck:
-    operation = "Converse" if model_id else "ListAsyncInvokes"
+) -> tuple[KeyCheck, ApiKey | None]:
     try:
         if isinstance(source, errors.ConfigurationError):
             raise source
-        key = source.get_key().description
+        key = source.get_key()
     except errors.BedrockError as error:
-        return KeyCheck(name, _status(error), None, None, error.with_traceback(None))
-    if key.source not in name:
-        name = f"{name} ({key.source})"
-    if key.expires_at is not None and key.expires_at <= now:
-        return KeyCheck(name, "expired", None, key)
+        # A traceback may lead to a frame that holds a key.
+        return KeyCheck(name, _status(error), None, None, error=error.with_traceback(None)), None
+    described = key.description
+    if described.source not in name:
+        name = f"{name} ({described.source})"
+    if key.is_expired(now):
+        return KeyCheck(name, "expired", None, described), key
+    return _called(KeyCheck(name, "usable", None, described), key, model_id, options, now), key
+
+
+def _called(
+    check: KeyCheck, key: ApiKey, model_id: str | None, options: dict[str, Any], now: datetime
+) -> KeyCheck:
+    """Make the call, and return the check with what came of it."""
+    region, operation = None, None
     try:
-        with BedrockClient(source, **options) as client:
+        with BedrockClient(key, **options) as client:
+            region, operation = client.region, "Converse" if model_id else "ListAsyncInvokes"
             if model_id:
                 client.converse(model_id, "Hi", max_tokens=1)
             else:
                 client.probe()
     except errors.BedrockError as error:
-        governing = getattr(error, "governing_policy", None)
-        sent = None if isinstance(error, errors.ConfigurationError) else operation
-        return KeyCheck(name, _status(error), sent, key, error.with_traceback(None), governing)
+        return replace(
+            check,
+            status=_status(error),
+            operation=operation,
+            region=region,
+            error=error.with_traceback(None),
+            governing_policy=getattr(error, "governing_policy", None),
+        )
     soon = key.expires_at is not None and key.expires_at - now <= EXPIRES_SOON
-    return KeyCheck(name, "expires soon" if soon else "usable", operation, key)
+    status: KeyStatus = "expires soon" if soon else "usable"
+    return replace(check, status=status, operation=operation, region=region)
 
 
 def _status(error: errors.BedrockError) -> KeyStatus:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), "failed")
 
 
-def _compared(checks: tuple[KeyCheck, ...]) -> tuple[KeyCheck, ...]:
+def _compare_types(checks: tuple[KeyCheck, ...]) -> tuple[KeyCheck, ...]:
     """Return the checks with what they tell of one another: is it the type that is denied?"""
-    return tuple(_compared_one(check, checks) for check in checks)
+    return tuple(_compared(check, checks) for check in checks)
 
 
-def _compared_one(check: KeyCheck, checks: tuple[KeyCheck, ...]) -> KeyCheck:
-    governing, key = check.governing_policy, check.key
-    if governing is None or key is None or key.token_type is None:
+def _compared(check: KeyCheck, checks: tuple[KeyCheck, ...]) -> KeyCheck:
+    if check.governing_policy is None or check.key is None:
         return check
-    others = [
-        other
-        for other in checks
-        if other.key is not None
-        and other.key.account_id == key.account_id
-        and other.key.token_type not in (None, key.token_type)
-    ]
-    if any(other.is_usable for other in others):
-        return replace(check, governing_policy=governing.with_certainty("confirmed"))
-    if any(other.status == "denied" for other in others):
-        return replace(check, governing_policy=governing.with_certainty("blanket"))
-    return check
-
-
-def _report(checks: tuple[KeyCheck, ...]) -> RotationReport:
-    others = checks[1:]
-    usable = [check for check in others if check.is_usable]
-    reasons = list(_reasons(checks, usable))
-    return RotationReport(checks, bool(usable), tuple(reasons))
-
-
-def _reasons(checks: tuple[KeyCheck, ...], usable: list[KeyCheck]) -> list[str]:
-    first = checks[0]
-    reasons = []
-    if len(checks) == 1:
-        reasons.append("There is no second key to take over.")
-    elif usable:
-        reasons.append(f"{usable[0].name} is usable and can take over from {first.name}.")
+    others = [other for other in checks if _is_of_the_other_type(other.key, check.key)]
+    if any(other.is_usable or other.status == "operation denied" for other in others):
+        governing = check.governing_policy.with_certainty("confirmed")
+    elif any(other.status == "denied" for other in others):
+        governing = check.governing_policy.with_certainty("blanket")
     else:
-        states = ", ".join(f"{check.name} is {check.status}" for check in checks[1:])
-        reasons.append(f"No other key is usable: {states}.")
-    reasons += _differences(checks)
-    for check in checks:
-        governing = check.governing_policy
-        if governing is None:
-            continue
-        condition = f"{governing.condition_key} = {governing.condition_value or 'any type'}"
-        reasons.append(
-            f"{check.name} is denied by {governing.policy_type or 'a policy'} on "
-            f"{governing.action}, condition {condition} ({governing.certainty})."
-        )
-    return reasons
+        return check
+    if isinstance(check.error, errors.BearerTokenDeniedError):
+        check.error.governing_policy = governing
+    return replace(check, governing_policy=governing)
 
 
-def _differences(checks: tuple[KeyCheck, ...]) -> list[str]:
-    keys = [check.key for check in checks if check.key is not None]
-    reasons = []
-    accounts = sorted({key.account_id for key in keys if key.account_id})
-    if len(accounts) > 1:
-        reasons.append(f"The keys belong to different accounts: {', '.join(accounts)}.")
-    regions = sorted({key.region for key in keys if key.region})
-    if len(regions) > 1:
-        reasons.append(f"The short-term keys are for different Regions: {', '.join(regions)}.")
-    types = {key.token_type for key in keys if key.token_type}
-    if len(keys) > 1 and len(types) == 1:
-        reasons.append(
-            f"All keys are {types.pop()}: one policy on that type would refuse them together."
-        )
-    return reasons
+def _is_of_the_other_type(other: KeyDescription | None, key: KeyDescription) -> bool:
+    """Return whether both are keys of one account, and their types differ."""
+    if other is None or key.account_id is None or other.account_id != key.account_id:
+        return False
+    return None not in (other.token_type, key.token_type) and other.token_type != key.token_type
+
+
+def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> RotationReport:
+    obstacles = {
+        check.name: _obstacle(check, key, checks[0], keys[0])
+        for check, key in zip(checks[1:], keys[1:], strict=True)
+    }
+    ready = [name for name, obstacle in obstacles.items() if obstacle is None]
+    reasons = [f"{name} can take over from {checks[0].name}." for name in ready]
+    reasons += [f"{name} {obstacle}." for name, obstacle in obstacles.items() if obstacle]
+    if not obstacles:
+        reasons.append("There is no second key to take over.")
+    reasons += _about_types(checks)
+    reasons += [_about_policy(check) for check in checks if check.governing_policy is not None]
+    return RotationReport(checks, bool(ready), tuple(reasons))
+
+
+def _obstacle(
+    check: KeyCheck, key: ApiKey | None, first: KeyCheck, first_key: ApiKey | None
+) -> str | None:
+    """Return why a key cannot take over from the first, or None if it can."""
+    if key is not None and key == first_key:
+        return f"is the same key as {first.name}"
+    if not check.is_usable:
+        return f"cannot take over: it is {check.status}"
+    if check.status == "expires soon":
+        return "is usable, but expires within the hour"
+    if _differ(check.key, first.key, "account_id"):
+        return "is usable, but belongs to another account: what is named by ARN is not there"
+    if _differ(check, first, "region"):
+        return f"is usable, but in another Region: {check.region} instead of {first.region}"
+    return None
+
+
+def _differ(one: object, other: object, name: str) -> bool:
+    values = {getattr(one, name, None), getattr(other, name, None)}
+    return None not in values and len(values) == 2
+
+
+def _about_types(checks: tuple[KeyCheck, ...]) -> list[str]:
+    types = [check.key.token_type for check in checks if check.key and check.key.token_type]
+    if len(types) < 2:
+        return []
+    if len(set(types)) == 2:
+        return ["Both token types are covered: a policy on one of them leaves the other."]
+    return [f"All keys are {types[0]}: one policy on that type would refuse them together."]
+
+
+def _about_policy(check: KeyCheck) -> str:
+    governing = check.governing_policy
+    if governing is None:
+        return ""
+    who = governing.policy_type or "policy"
+    if governing.certainty == "blanket":
+        rule = "keys of both types"
+    else:
+        rule = f"{governing.condition_key} = {governing.condition_value or 'unknown'}"
+    how = "allowed by no" if governing.effect == "implicit" else "denied by the"
+    arn = f" {governing.policy_arn}" if governing.policy_arn else ""
+    return (
+        f"{check.name} is {how} {who}{arn} on {governing.action}: {rule} ({governing.certainty})."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,16 +20,19 @@ from bedrock_bearer.cli.outcome import (
     fail,
     key_document,
     print_json,
+    span,
 )
 from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
+    from bedrock_bearer.keys import KeyDescription
     from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.rotation import KeyCheck, RotationReport
 
 _EXIT_CODES = {
     "missing": CONFIGURATION,
     "invalid": CONFIGURATION,
+    "wrong Region": CONFIGURATION,
     "rejected": REFUSED,
     "expired": REFUSED,
     "denied": REFUSED,
@@ -123,13 +127,14 @@ def _watch(
     report: RotationReport,
     seconds: float,
 ) -> None:
-    """Print a line for each key, then one for each change, until interrupted."""
+    """Print a line for each key and the verdict, then one for each change, until interrupted."""
     shown: dict[str, str] = {}
     while True:
-        for result in report.checks:
-            if shown.get(result.name) != result.status:
-                shown[result.name] = result.status
-                click.echo(f"{time.strftime('%H:%M:%S')}  {_line(result)}")
+        lines = {result.name: _line(result) for result in report.checks}
+        for name, line in {**lines, "": _verdict(report)}.items():
+            if shown.get(name) != line:
+                shown[name] = line
+                click.echo(f"{time.strftime('%H:%M:%S')}  {line}")
         time.sleep(seconds)
         report = _report(sources, options)
 
@@ -143,17 +148,34 @@ def _table(report: RotationReport) -> list[str]:
     lines = []
     for result in report.checks:
         lines.append(_line(result))
-        if result.key is not None and result.key.expires_at is not None:
-            lines.append(f"    expires at the latest {result.key.expires_at.isoformat()}")
-        if result.error is not None:
-            called = f"{result.operation}: " if result.operation else ""
-            lines.append(f"    {called}{result.error.message}")
-        if result.governing_policy is not None:
-            explained = result.governing_policy.explain().splitlines()
-            lines += [f"    {line}" for line in explained]
+        lines += [f"    {detail}" for detail in _details(result)]
+    return [*lines, _verdict(report), *(f"  {reason}" for reason in report.reasons)]
+
+
+def _details(result: KeyCheck) -> list[str]:
+    details = [*_times(result.key)]
+    if result.error is not None:
+        called = f"{result.operation}: " if result.operation else ""
+        details.append(f"{called}{result.error.message}")
+    if result.advice:
+        details.append(result.advice)
+    if result.governing_policy is not None:
+        details += result.governing_policy.explain().splitlines()
+    return details
+
+
+def _times(key: KeyDescription | None) -> list[str]:
+    if key is None or key.expires_at is None or key.issued_at is None:
+        return []
+    now = datetime.now(UTC)
+    ends = "expired" if key.expires_at <= now else "expires at the latest"
+    age = span((now - key.issued_at).total_seconds())
+    return [f"{age} old, {ends} {key.expires_at:%Y-%m-%d %H:%M:%S} UTC"]
+
+
+def _verdict(report: RotationReport) -> str:
     verdict = "safe" if report.safe_to_retire else "NOT safe"
-    lines.append(f"It is {verdict} to retire {report.checks[0].name}.")
-    return lines + [f"  {reason}" for reason in report.reasons]
+    return f"It is {verdict} to retire {report.checks[0].name}."
 
 
 def _document(report: RotationReport, any_key: bool) -> dict[str, Any]:
@@ -163,18 +185,18 @@ def _document(report: RotationReport, any_key: bool) -> dict[str, Any]:
         "exit_code": code,
         "safe_to_retire": report.safe_to_retire,
         "reasons": list(report.reasons),
-        "keys": [
-            {
-                "name": result.name,
-                "status": result.status,
-                "usable": result.is_usable,
-                "operation": result.operation,
-                "key": key_document(result.key),
-                "error": error_document(result.error) if result.error else None,
-                "certainty": (
-                    result.governing_policy.certainty if result.governing_policy else None
-                ),
-            }
-            for result in report.checks
-        ],
+        "keys": [_key_checked(result) for result in report.checks],
+    }
+
+
+def _key_checked(result: KeyCheck) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "status": result.status,
+        "usable": result.is_usable,
+        "operation": result.operation,
+        "region": result.region,
+        "advice": result.advice,
+        "key": key_document(result.key),
+        "error": error_document(result.error) if result.error else None,
     }

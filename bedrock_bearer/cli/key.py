@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bedrock_bearer.cli.key_lifecycle import COMMANDS
-from bedrock_bearer.cli.outcome import fail, key_document, print_json
+from bedrock_bearer.cli.outcome import fail, key_document, print_json, span
 from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
@@ -93,13 +93,5 @@ def _expiry(api_key: ApiKey, now: datetime) -> str:
     if api_key.expires_at is None:
         return "not told by the key: IAM knows"
     seconds = (api_key.expires_at - now).total_seconds()
-    left = f"expired {_span(-seconds)} ago" if seconds <= 0 else f"in {_span(seconds)}"
+    left = f"expired {span(-seconds)} ago" if seconds <= 0 else f"in {span(seconds)}"
     return f"{_moment(api_key.expires_at)} at the latest ({left})"
-
-
-def _span(seconds: float) -> str:
-    minutes = int(seconds) // 60
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{hours // 24} days"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

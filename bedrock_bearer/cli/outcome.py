@@ -111,3 +111,12 @@ def key_document(key: KeyDescription | None) -> dict[str, Any] | None:
 def print_json(document: object) -> None:
     """Print one JSON document on stdout."""
     click.echo(json.dumps(document, indent=2, default=str))
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    minutes = int(seconds) // 60
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from helpers_clients import ENVIRONMENT
 from helpers_keys import long_term_key, short_term_key
+from helpers_local import statement
 from helpers_server import CLOSE, Received, Reply, http_reply, serve
 
 from bedrock_bearer import RetryPolicy, RotationReport, TokenType, check_keys, errors
@@ -17,9 +19,11 @@ from bedrock_bearer.access import deny_all_keys, deny_use
 from bedrock_bearer.cli import cli
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.faults import close_before_headers, throttling
+from bedrock_bearer.local.faults import error as fault
 from bedrock_bearer.local.transport import local_http_client
 
 MODEL = "amazon.nova-micro-v1:0"
+NO_ACCESS = "You don't have access to the model with the specified model ID."
 
 
 def checked(bedrock: LocalBedrock, *keys: str, **options: Any) -> RotationReport:
@@ -103,7 +107,7 @@ def test_a_short_term_key_of_another_region_is_not_sent() -> None:
 
     report = checked(bedrock, short_term_key("eu-west-1"), long)
 
-    assert statuses(report) == ["invalid", "usable"]
+    assert statuses(report) == ["wrong Region", "usable"]
     assert report.checks[0].operation is None
 
 
@@ -144,14 +148,129 @@ def test_the_check_says_whether_the_key_or_the_operation_was_refused() -> None:
     assert called.checks[0].operation == "Converse"
 
 
-def test_keys_of_different_accounts_are_pointed_out() -> None:
+def test_a_key_of_another_account_does_not_make_it_safe() -> None:
     bedrock = LocalBedrock()
     _, long = two_keys(bedrock)
     other = bedrock.mint_key(TokenType.LONG_TERM, account_id="210987654321")
 
     report = checked(bedrock, long, other)
 
-    assert any("different accounts" in reason for reason in report.reasons)
+    assert (report.all_usable, report.safe_to_retire) == (True, False)
+    assert any("another account" in reason for reason in report.reasons)
+
+
+def test_a_key_for_another_region_does_not_make_it_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    bedrock = LocalBedrock()
+    keys = [bedrock.mint_key(region=region) for region in ("us-east-1", "eu-west-1")]
+
+    with local_http_client(bedrock) as http_client:
+        report = check_keys(keys, http_client=http_client)
+
+    assert (report.all_usable, report.safe_to_retire) == (True, False)
+    assert "eu-west-1 instead of us-east-1" in report.reasons[0]
+
+
+def test_the_same_key_twice_does_not_make_it_safe() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+
+    report = checked(bedrock, long, long)
+
+    assert not report.safe_to_retire
+    assert "the same key" in report.reasons[0]
+
+
+def test_a_key_that_is_about_to_expire_does_not_make_it_safe() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+    soon = bedrock.mint_key(user_name="dev", expires_in=timedelta(minutes=10))
+
+    report = checked(bedrock, long, soon)
+
+    assert not report.safe_to_retire
+    assert "expires within the hour" in report.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        (("SHORT_TERM", "LONG_TERM"), "Both token types are covered"),
+        (("LONG_TERM", "LONG_TERM"), "All keys are LONG_TERM"),
+    ],
+)
+def test_the_verdict_says_whether_both_types_are_covered(types: list[str], said: str) -> None:
+    bedrock = LocalBedrock()
+
+    report = checked(bedrock, *(bedrock.mint_key(each, user_name="dev") for each in types))
+
+    assert any(reason.startswith(said) for reason in report.reasons)
+
+
+def test_the_verdict_says_which_rule_governs() -> None:
+    bedrock = LocalBedrock()
+    keys = two_keys(bedrock)
+    bedrock.attach_service_control_policy(deny_use("SHORT_TERM").to_wire())
+
+    report = checked(bedrock, *keys)
+
+    assert report.safe_to_retire
+    assert report.reasons[-1].endswith(
+        "is denied by the service control policy on bedrock:CallWithBearerToken: "
+        "bedrock:bearerTokenType = SHORT_TERM (confirmed)."
+    )
+
+
+def test_a_probe_that_is_denied_says_that_the_key_was_accepted() -> None:
+    bedrock = LocalBedrock()
+    allowed = statement("Allow", ["bedrock:CallWithBearerToken", "bedrock:InvokeModel"])
+    key = bedrock.mint_key(TokenType.LONG_TERM, policies=[allowed])
+
+    probed = checked(bedrock, key)
+    called = checked(bedrock, key, converse=True, model_id=MODEL)
+
+    assert statuses(probed) + statuses(called) == ["operation denied", "usable"]
+    assert "The key itself was accepted" in (probed.checks[0].advice or "")
+
+
+def test_a_model_that_is_not_enabled_says_nothing_against_the_key() -> None:
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+    bedrock.inject(fault("AccessDeniedException", NO_ACCESS))
+
+    report = checked(bedrock, long, converse=True, model_id=MODEL)
+
+    assert statuses(report) == ["failed"]
+    assert isinstance(report.checks[0].error, errors.ModelAccessError)
+
+
+def test_the_default_keys_are_those_of_two_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    bedrock = LocalBedrock()
+    short, long = two_keys(bedrock)
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", short)
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK_FALLBACK", long)
+
+    with local_http_client(bedrock) as http_client:
+        report = check_keys(region="us-east-1", http_client=http_client)
+
+    assert [check.key.token_type for check in report.checks if check.key] == [
+        TokenType.SHORT_TERM,
+        TokenType.LONG_TERM,
+    ]
+
+
+def test_a_source_that_fails_is_one_key_that_is_not_usable() -> None:
+    def fail() -> str:
+        raise OSError
+
+    bedrock = LocalBedrock()
+    _, long = two_keys(bedrock)
+    with local_http_client(bedrock) as http_client:
+        report = check_keys([fail, long], region="us-east-1", http_client=http_client)
+
+    assert statuses(report) == ["invalid", "usable"]
 
 
 def test_all_keys_are_checked_at_once() -> None:
