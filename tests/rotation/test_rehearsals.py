@@ -1,0 +1,232 @@
+"""A rotation rehearsed end to end under load: not one call may fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from helpers_iam import iam_client
+from helpers_local import NOW, Clock
+
+from bedrock_bearer import (
+    ApiKey,
+    AsyncBedrockClient,
+    CallableKey,
+    EnvironmentKey,
+    FallbackKeys,
+    FileKey,
+    KeySource,
+    ShortTermKeys,
+)
+from bedrock_bearer.keys.lifecycle import KeyLifecycle, Rotation, write_key_file
+from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.server import LocalServer
+from bedrock_bearer.rotation import is_accepted
+
+MODEL = "amazon.nova-micro-v1:0"
+TASKS = 50
+CALLS_BETWEEN_STEPS = 200
+
+
+@dataclass
+class Load:
+    """What the tasks that call without pause have seen."""
+
+    keys: list[str] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    issued: set[datetime | None] = field(default_factory=set)
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def calls(self, count: int = CALLS_BETWEEN_STEPS) -> None:
+        """Let so many further calls come to their end."""
+        wanted = len(self.keys) + len(self.failures) + count
+        while len(self.keys) + len(self.failures) < wanted:
+            self.progress.clear()
+            async with asyncio.timeout(30):
+                await self.progress.wait()
+
+
+@asynccontextmanager
+async def under_load(url: str, source: KeySource) -> AsyncIterator[Load]:
+    """Call from 50 tasks, each without a pause, while the block runs."""
+    load, is_over = Load(), False
+
+    async def call_on(client: AsyncBedrockClient) -> None:
+        while not is_over:
+            try:
+                reply = await client.converse(MODEL, "Hello")
+            except Exception as error:  # noqa: BLE001 - each is counted
+                load.failures.append(error)
+            else:
+                load.issued.add(reply.key.issued_at if reply.key else None)
+                load.keys.append(reply.key.last_four if reply.key else "")
+            load.progress.set()
+
+    async with AsyncBedrockClient(source, region="us-east-1", endpoint_url=url) as client:
+        tasks = [asyncio.create_task(call_on(client)) for _ in range(TASKS)]
+        try:
+            yield load
+        finally:
+            is_over = True
+            await asyncio.gather(*tasks)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bedrock(clock: Clock) -> LocalBedrock:
+    return LocalBedrock(clock=clock)
+
+
+@pytest.fixture
+def url(bedrock: LocalBedrock) -> Iterator[str]:
+    with LocalServer(bedrock) as server:
+        yield server.url
+
+
+@pytest.fixture
+def lifecycle(url: str) -> Iterator[KeyLifecycle]:
+    client = iam_client(url)
+    yield KeyLifecycle(client)
+    client.close()
+
+
+async def rotate_and_delete(
+    load: Load, lifecycle: KeyLifecycle, url: str, hand_over: Callable[[ApiKey], object]
+) -> Rotation:
+    """Rotate the key of `app` while the load goes on, and in the end delete the old one."""
+
+    def accepted(key: ApiKey) -> bool:
+        return is_accepted(key, region="us-east-1", endpoint_url=url)
+
+    await load.calls()
+    done = await asyncio.to_thread(
+        lifecycle.rotate, "app", is_accepted=accepted, hand_over=hand_over
+    )
+    await load.calls()
+    await asyncio.to_thread(lifecycle.delete, "app", done.old.credential_id)
+    await load.calls()
+    return done
+
+
+async def test_a_key_in_a_file_is_rotated_without_a_failed_call(
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "key"
+    write_key_file(ApiKey.parse(bedrock.mint_key("LONG_TERM", user_name="app")), path)
+
+    async with under_load(url, FileKey(path)) as load:
+        done = await rotate_and_delete(
+            load,
+            lifecycle,
+            url,
+            lambda key: write_key_file(key, path, replace_existing=True),
+        )
+
+    assert load.failures == []
+    assert len(load.keys) >= 3 * CALLS_BETWEEN_STEPS
+    assert load.keys[-1] == done.new.key.last_four
+
+
+async def test_a_key_in_a_variable_is_rotated_without_a_failed_call(
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AWS_BEARER_TOKEN_BEDROCK"
+    monkeypatch.setenv(name, bedrock.mint_key("LONG_TERM", user_name="app"))
+
+    async with under_load(url, EnvironmentKey()) as load:
+        done = await rotate_and_delete(
+            load,
+            lifecycle,
+            url,
+            lambda key: monkeypatch.setenv(name, key.get_secret_value()),
+        )
+
+    assert load.failures == []
+    assert load.keys[-1] == done.new.key.last_four
+
+
+async def test_a_second_key_takes_over_without_a_failed_call(
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first key stays what the client was given; the second comes up beside it."""
+    first = bedrock.mint_key("LONG_TERM", user_name="app")
+    keys = FallbackKeys(first, EnvironmentKey("SECOND_KEY"))
+
+    async with under_load(url, keys) as load:
+        done = await rotate_and_delete(
+            load,
+            lifecycle,
+            url,
+            lambda key: monkeypatch.setenv("SECOND_KEY", key.get_secret_value()),
+        )
+
+    assert load.failures == []
+    assert load.keys[-1] == done.new.key.last_four
+    assert len(keys.refusals) == 1
+
+
+async def test_a_first_key_that_expires_in_mid_run_fails_no_call(
+    bedrock: LocalBedrock, clock: Clock, url: str
+) -> None:
+    first = bedrock.mint_key("SHORT_TERM", user_name="app", expires_in=timedelta(hours=1))
+    second = bedrock.mint_key("LONG_TERM", user_name="app")
+    keys = FallbackKeys(first, second)
+
+    async with under_load(url, keys) as load:
+        await load.calls()
+        clock.move(hours=2)
+        await load.calls()
+
+    assert load.failures == []
+    assert load.keys[-1] == second[-4:]
+    assert [type(refusal.error).__name__ for refusal in keys.refusals] == ["ApiKeyExpiredError"]
+
+
+async def test_a_key_that_a_function_gives_is_rotated_without_a_failed_call(
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str
+) -> None:
+    vault = {"key": bedrock.mint_key("LONG_TERM", user_name="app")}
+
+    async def fetch() -> str:
+        await asyncio.sleep(0)
+        return vault["key"]
+
+    async with under_load(url, CallableKey(fetch)) as load:
+        done = await rotate_and_delete(
+            load,
+            lifecycle,
+            url,
+            lambda key: vault.update(key=key.get_secret_value()),
+        )
+
+    assert load.failures == []
+    assert load.keys[-1] == done.new.key.last_four
+
+
+async def test_a_minted_key_that_expires_in_mid_run_is_renewed_once_and_fails_no_call(
+    bedrock: LocalBedrock, clock: Clock, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.auth.get_current_datetime", clock)
+    bedrock.mint_key("LONG_TERM", user_name="app")
+    access_key_id, secret = bedrock.create_access_key("app")
+    session = boto3.Session(access_key_id, secret, region_name="us-east-1")
+    # Its own clock stands still: that the key has expired, it hears from Bedrock alone.
+    keys = ShortTermKeys(session=session, clock=lambda: NOW)
+
+    async with under_load(url, keys) as load:
+        await load.calls()
+        clock.move(hours=13)
+        await load.calls()
+
+    assert load.failures == []
+    assert load.issued == {NOW, NOW + timedelta(hours=13)}
