@@ -423,20 +423,20 @@ def write_key_file(
     """
     target = os.path.realpath(os.path.expanduser(path))
     check_key_file(target, replace_existing=replace_existing)
-    written = f"{target}.{secrets.token_hex(4)}"
+    written = f"{target}.{secrets.token_hex(4)}" if replace_existing else target
     problem: str | None = None
     try:
         file = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w") as stream:
-            stream.write(key.get_secret_value() + "\n")
-        if replace_existing:
-            os.replace(written, target)
-        else:
-            os.link(written, target)
+        try:
+            with os.fdopen(file, "w") as stream:
+                stream.write(key.get_secret_value() + "\n")
+            if replace_existing:
+                os.replace(written, target)
+        except OSError:
+            os.unlink(written)
+            raise
     except OSError as error:
         problem = error.strerror or type(error).__name__
-    with suppress(FileNotFoundError):
-        os.unlink(written)
     if problem is not None:
         raise ConfigurationError(f"The key file {target} cannot be written: {problem}.")
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Coroutine
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -216,7 +217,8 @@ class FileKey(_KeptKey, _RereadKey):
         try:
             return self._took(_read_file(self.path, self._last))
         except ConfigurationError as error:
-            return self._kept(error)
+            problem = error
+        return self._kept(problem)
 
 
 class CallableKey(_KeptKey):
@@ -228,7 +230,9 @@ class CallableKey(_KeptKey):
     Args:
         function: returns the key, as text or `ApiKey`; a coroutine function needs an
             `AsyncBedrockClient`.
-        timeout: seconds that it may take. Default 10.
+        timeout: seconds that it may take. Default 10. After a run that took longer, the last good
+            key serves for half a minute before the function is asked again.
+        monotonic: the clock, in seconds.
     """
 
     def __init__(
@@ -236,10 +240,13 @@ class CallableKey(_KeptKey):
         function: Callable[[], GivenKey | Awaitable[GivenKey]],
         *,
         timeout: float = DEFAULT_TIMEOUT,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._function = function
         self._timeout = timeout
+        self._monotonic = monotonic
+        self._rest_until = float("-inf")
         self._run = SharedRun(self._ask, timeout)
 
     def describe(self) -> KeyDescription | None:
@@ -252,6 +259,9 @@ class CallableKey(_KeptKey):
                 "The function that gives the API key is a coroutine function: use it with an "
                 "AsyncBedrockClient, or give BedrockClient a plain function."
             )
+        resting = self._resting()
+        if resting is not None:
+            return resting
         try:
             outcome = self._run.result()
         except TimeoutError:
@@ -259,6 +269,9 @@ class CallableKey(_KeptKey):
         return self._taken(outcome)
 
     async def get_key_async(self) -> ApiKey:
+        resting = self._resting()
+        if resting is not None:
+            return resting
         try:
             outcome = await (
                 self._await_function()
@@ -274,6 +287,13 @@ class CallableKey(_KeptKey):
         if self._last == key:
             self._last = None
         return isinstance(error, AuthenticationError) and not asked_again
+
+    def _resting(self) -> ApiKey | None:
+        """Return the last good key while a function that hung is left alone."""
+        last = self._last
+        if last is None or last.is_expired() or self._monotonic() >= self._rest_until:
+            return None
+        return last
 
     def _ask(self) -> ApiKey | ConfigurationError:
         try:
@@ -297,6 +317,7 @@ class CallableKey(_KeptKey):
         return self._took(outcome)
 
     def _too_late(self) -> ConfigurationError:
+        self._rest_until = self._monotonic() + _REST.total_seconds()
         return ConfigurationError(
             f"The function that gives the API key gave none within {self._timeout:g} s."
         )
@@ -367,18 +388,20 @@ class ShortTermKeys(KeySource):
         if key is not None:
             return key
         try:
-            return self._taken(self._run.result())
+            outcome = self._run.result()
         except TimeoutError:
-            return self._taken(self._too_late())
+            outcome = self._too_late()
+        return self._taken(outcome)
 
     async def get_key_async(self) -> ApiKey:
         key = self._fresh()
         if key is not None:
             return key
         try:
-            return self._taken(await self._run.result_async())
+            outcome = await self._run.result_async()
         except TimeoutError:
-            return self._taken(self._too_late())
+            outcome = self._too_late()
+        return self._taken(outcome)
 
     def refused(self, key: ApiKey, error: BedrockError, *, asked_again: bool = False) -> bool:
         """Return whether to ask again: for a key that has expired, which is then renewed."""

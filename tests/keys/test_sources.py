@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from helpers_clients import ENVIRONMENT
+from helpers_clients import ENVIRONMENT, FakeTime
 from helpers_keys import changed, long_term_key, short_term_key
 
 from bedrock_bearer import (
@@ -340,6 +340,44 @@ def test_a_coroutine_that_hangs_is_one_error_within_its_time() -> None:
 
     with pytest.raises(errors.ConfigurationError, match=r"none within 0\.01 s"):
         asyncio.run(CallableKey(hang, timeout=0.01).get_key_async())
+
+
+def test_a_function_that_hangs_holds_up_one_call_and_not_each(time: FakeTime) -> None:
+    stop, runs = threading.Event(), []
+
+    def give() -> str:
+        runs.append(1)
+        if len(runs) > 1:
+            stop.wait(30)
+        return FIRST
+
+    source = CallableKey(give, timeout=0.01, monotonic=lambda: time.now)
+    first = source.get_key()
+    kept = [source.get_key() for _ in range(20)]
+    asked_meanwhile = len(runs)
+    time.advance(30)
+    stop.set()
+    source.get_key()
+
+    assert kept == [first] * 20
+    assert (asked_meanwhile, len(runs)) == (2, 3)
+
+
+def test_a_function_that_hung_is_asked_at_once_when_its_last_key_is_refused() -> None:
+    stop, runs = threading.Event(), []
+
+    def give() -> str:
+        runs.append(1)
+        if len(runs) == 2:
+            stop.wait(30)
+        return FIRST if len(runs) < 3 else SECOND
+
+    source = CallableKey(give, timeout=0.01)
+    source.get_key()
+    source.refused(source.get_key(), REJECTED)
+
+    assert source.get_key().user_name == "second"
+    stop.set()
 
 
 def test_a_function_that_returns_rubbish_is_one_error() -> None:
