@@ -11,7 +11,6 @@ from collections.abc import Coroutine
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from bedrock_bearer.errors import (
@@ -31,8 +30,8 @@ from bedrock_bearer.keys.api_key import (
     KeyDescription,
     TokenType,
 )
-from bedrock_bearer.keys.shared_run import SharedRun
 
+# What only a function or minted keys need is imported there: starting up takes time.
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import TextIO, TypeAlias
@@ -242,6 +241,8 @@ class CallableKey(_KeptKey):
         timeout: float = DEFAULT_TIMEOUT,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        from bedrock_bearer.keys.shared_run import SharedRun
+
         super().__init__()
         self._function = function
         self._timeout = timeout
@@ -360,6 +361,10 @@ class ShortTermKeys(KeySource):
         timeout: float = DEFAULT_TIMEOUT,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        from importlib.util import find_spec
+
+        from bedrock_bearer.keys.shared_run import SharedRun
+
         if not timedelta(seconds=1) <= lifetime <= LONGEST_LIFETIME:
             raise ConfigurationError("lifetime= takes between one second and 12 hours.")
         if find_spec("aws_bedrock_token_generator") is None:
