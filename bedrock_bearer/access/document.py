@@ -33,8 +33,8 @@ def _check_operators(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_list_or_text(value: object) -> object:
-    if not isinstance(value, (str, list)):
-        raise ValueError("must be a text or a list of texts")
+    if not isinstance(value, (str, list)) or not value:
+        raise ValueError("must be a text or a list of texts, and not empty")
     return value
 
 

@@ -148,7 +148,8 @@ def _explain_message(
         sys.exit(USAGE)
     governing = GoverningPolicy.from_denial(denial, key or _description(token_type))
     located = locate(governing or denial, policies) if policies else []
-    if governing is not None and located:
+    # Of several candidates none is proved to be the one.
+    if governing is not None and len(located) == 1:
         governing = governing.located(located[0])
     explanation = governing.explain(redact=redact) if governing else _plain(denial, redact)
     if as_json:

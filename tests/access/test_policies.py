@@ -335,6 +335,10 @@ def test_actions_and_resources_match_as_the_reference_says(
         ('{"Statement":{"Effect":"Deny"}}', "Statement: needs either Action or NotAction"),
         ('{"Statement":[{"Effect":"Deny","Action":5}]}', "Statement[0].Action: must be a text"),
         (
+            '{"Statement":[{"Effect":"Allow","Action":"*","Resource":[]}]}',
+            "Statement[0].Resource: must be a text or a list of texts, and not empty",
+        ),
+        (
             '{"Statement":[{"Effect":"Deny","Action":"a:b","Condition":{"Foo":{"a":"b"}}}]}',
             "Statement[0].Condition: 'Foo' is no condition operator",
         ),

@@ -83,6 +83,18 @@ def test_a_pasted_denial_is_explained_and_located(policies: list[str]) -> None:
     assert "confirmed" in result.stdout
 
 
+def test_several_statements_that_may_have_denied_confirm_nothing(
+    policies: list[str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(run("deny", "LONG_TERM").stdout)
+
+    result = run("explain", "--message", "-", *policies, "--policy", str(other), text=DENIED)
+
+    assert "DenyLongTermKeyUse" in result.stdout
+    assert "confirmed" not in result.stdout
+
+
 def test_a_pasted_denial_can_be_masked() -> None:
     result = run("explain", "--message", "-", "--redact", text=DENIED)
 
