@@ -65,6 +65,8 @@ def holds(
 def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
     """Return a text with its variables filled in; what they hold is no wildcard.
 
+    See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html.
+
     Raises:
         MissingVariableError: a variable has no value.
     """
@@ -95,7 +97,7 @@ def _variable(content: str, context: Context) -> str:
 
 
 def like(wanted: Pattern, text: str) -> bool:
-    """Return whether a text has the form of a pattern, in time linear in each of them."""
+    """Return whether a text has the form of a pattern, at worst in the product of their lengths."""
     at = position = 0
     star, resume = -1, 0
     while position < len(text):
@@ -117,7 +119,9 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return str(value)
 
 
@@ -136,21 +140,28 @@ def _parts(operator: str) -> tuple[str, str, bool]:
 
 def _holds(operator: str, key: str, wanted: Any, context: Context, with_variables: bool) -> bool:
     quantifier, base, if_exists = _parts(operator)
-    value = context.get(key.lower())
+    values = _values(context.get(key.lower()))
     texts = [_text(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
     if base == "null":
-        return any((text.lower() == "true") == (value is None) for text in texts)
+        return any((text.lower() == "true") == (not values) for text in texts)
     negated, test = _TESTS[base]
-    if value is None:
-        return if_exists or quantifier == "forallvalues" or (negated and not quantifier)
-    values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    if quantifier and not any(values):
+        # The set operators ask for no more than this: with them, IfExists changes nothing.
+        return quantifier == "forallvalues"
+    if not values:
+        return if_exists or negated
     matches = [
-        _matches_one(test, _text(item), texts, context, with_variables) != negated
-        for item in values
+        _matches_one(test, value, texts, context, with_variables) != negated for value in values
     ]
     if quantifier == "foranyvalue":
         return any(matches)
     return all(matches) if quantifier or negated else any(matches)
+
+
+def _values(value: Any) -> list[str]:
+    """Return what the request has for a key, as texts: none if it is absent or empty."""
+    items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return [_text(item) for item in items if item is not None]
 
 
 Test = Callable[[str, Pattern, str], bool]
@@ -220,7 +231,7 @@ def _read_date(text: str) -> datetime | None:
     try:
         if text.lstrip("-").replace(".", "", 1).isdigit():
             return datetime.fromtimestamp(float(text), UTC)
-        read = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(f"{text}-01" if len(text) == len("2026-01") else text)
         return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None

@@ -2,15 +2,17 @@
 
 First any Deny, then an Allow from each layer that is there: resource control policies, service
 control policies, identity-based policies, the permissions boundary, session policies. Where several
-layers refuse, the first of them in this order is named, as AWS names one only. See
+layers refuse, the first of them in this order is named: AWS names one only, and does not say which.
+See
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bedrock_bearer.access.conditions import (
     Context,
@@ -48,28 +50,56 @@ class PolicySet:
     """All the policies that decide on a call; a layer without policies is not there.
 
     The identity-based layer is always there: without an Allow of its own nothing is allowed.
+
+    In `service_control` and `resource_control`, a list inside the list is one level of the
+    organisation (the root, a unit, the account), and each level has to allow. A level that only
+    denies is taken to stand beside the `FullAWSAccess` that AWS attaches to all of them.
     """
 
     identity: Sequence[Policy] = ()
     boundary: Sequence[Policy] = ()
     session: Sequence[Policy] = ()
-    service_control: Sequence[Policy] = ()
-    resource_control: Sequence[Policy] = ()
+    service_control: Sequence[Policy | Sequence[Policy]] = ()
+    resource_control: Sequence[Policy | Sequence[Policy]] = ()
 
-    def layers(self) -> list[tuple[str, Sequence[Policy]]]:
-        """Return the layers that are there, in AWS's words, in the order of evaluation."""
+    def layers(self) -> list[Layer]:
+        """Return the layers that are there, level by level, in the order of evaluation."""
         layers = [
-            ("resource control policy", self.resource_control),
-            ("service control policy", self.service_control),
-            ("identity-based policy", self.identity),
-            ("permissions boundary", self.boundary),
-            ("session policy", self.session),
+            *_levels("resource control policy", self.resource_control),
+            *_levels("service control policy", self.service_control),
+            layer_of("identity-based policy", self.identity),
+            layer_of("permissions boundary", self.boundary),
+            layer_of("session policy", self.session),
         ]
         return [
-            (policy_type, policies)
-            for policy_type, policies in layers
-            if policies or policy_type == "identity-based policy"
+            layer
+            for layer in layers
+            if layer.policies or layer.policy_type == "identity-based policy"
         ]
+
+
+class Layer(NamedTuple):
+    """Policies of one type of which any may allow, each with its place among those given."""
+
+    policy_type: str
+    policies: list[tuple[int, Policy]]
+
+
+def layer_of(policy_type: str, policies: Sequence[Policy]) -> Layer:
+    """Return policies of one type as a layer."""
+    return Layer(policy_type, list(enumerate(policies)))
+
+
+def _levels(policy_type: str, given: Sequence[Policy | Sequence[Policy]]) -> list[Layer]:
+    places = itertools.count()
+    unnested = Layer(policy_type, [])
+    levels = [unnested]
+    for item in given:
+        if isinstance(item, Sequence) and not isinstance(item, str):
+            levels.append(Layer(policy_type, [(next(places), policy) for policy in item]))
+        else:
+            unnested.policies.append((next(places), item))
+    return levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +169,8 @@ def evaluate(
     """
     request = Request.of(action, context, resource)
     layers = [
-        (policy_type, list(statements_of(policy_type, layer)))
-        for policy_type, layer in as_policy_set(policies).layers()
+        (layer.policy_type, list(statements_of(layer)))
+        for layer in as_policy_set(policies).layers()
     ]
     for policy_type, statements in layers:
         deny = _first(statements, "Deny", request)
@@ -149,11 +179,18 @@ def evaluate(
     allow: LocatedStatement | None = None
     for policy_type, statements in layers:
         found = _first(statements, "Allow", request)
-        if found is None:
+        if found is None and not _stands_beside_full_access(policy_type, statements):
             return Decision(False, "implicit", policy_type, None, action)
         if policy_type == "identity-based policy":
             allow = found
     return Decision(True, None, "identity-based policy", allow, action)
+
+
+def _stands_beside_full_access(policy_type: str, statements: Sequence[VersionedStatement]) -> bool:
+    """Return whether a level of the organisation only denies."""
+    return policy_type in ("service control policy", "resource control policy") and all(
+        candidate.located.statement.effect == "Deny" for candidate in statements
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +215,24 @@ class VersionedStatement:
     with_variables: bool
 
 
-def statements_of(policy_type: str, policies: Sequence[Policy]) -> Iterator[VersionedStatement]:
+def statements_of(layer: Layer) -> Iterator[VersionedStatement]:
     """Yield the statements of a layer's policies.
 
     Raises:
         ValueError: a policy is not valid.
     """
-    for policy_index, policy in enumerate(policies):
+    for policy_index, policy in layer.policies:
         named = policy if isinstance(policy, NamedPolicy) else NamedPolicy(policy)
         document = read_document(named.document)
         for statement_index, statement in enumerate(document.statements):
             yield VersionedStatement(
                 LocatedStatement(
-                    policy_type, policy_index, statement_index, statement, named.arn, named.name
+                    layer.policy_type,
+                    policy_index,
+                    statement_index,
+                    statement,
+                    named.arn,
+                    named.name,
                 ),
                 document.version == VERSION_WITH_VARIABLES,
             )

@@ -158,6 +158,11 @@ class GoverningPolicy:
                 f"Condition: none on {self.condition_key} as far as can be seen: "
                 "SHORT_TERM and LONG_TERM keys are refused alike."
             )
+        if self.statement is not None and not self.statement.looks_at(self.condition_key):
+            return (
+                f"Condition: the statement does not look at {self.condition_key}: "
+                "it covers keys of both types."
+            )
         if self.condition_value is None:
             return f"Condition: {self.condition_key} tells the types apart; this key's is unknown."
         return f"Condition: this key has {self.condition_key} = {self.condition_value}."
@@ -198,12 +203,17 @@ class GoverningPolicy:
         if self.effect == "implicit":
             return self._change_implicit()
         other = _other_type(self.token_type)
-        if self.certainty == "blanket" or other is None:
+        if self._covers_both_types() or other is None:
             return f"To change: remove or narrow the statement that denies {self.action}."
         return (
             f"To change: use a {other} key if the rule spares that type, or remove or narrow the "
             f"statement that denies {self.action} for {self.token_type}."
         )
+
+    def _covers_both_types(self) -> bool:
+        if self.statement is None:
+            return self.certainty == "blanket"
+        return not self.statement.looks_at(self.condition_key)
 
     def _change_implicit(self) -> str:
         missing = f"To change: an Allow for {self.action} on Resource * is missing"

@@ -35,6 +35,11 @@ class LocatedStatement:
         """The statement's own name, or None."""
         return self.statement.sid
 
+    def looks_at(self, condition_key: str) -> bool:
+        """Return whether a condition of the statement tests this key."""
+        keys = [key.lower() for keys in self.statement.condition.values() for key in keys]
+        return condition_key.lower() in keys
+
     def describe(self) -> str:
         """Say on one line which statement this is and what it says."""
         policy = self.policy_arn or self.policy_name or f"number {self.policy_index}"

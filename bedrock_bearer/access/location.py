@@ -14,6 +14,7 @@ from bedrock_bearer.access.evaluation import (
     applies,
     as_policy_set,
     covers,
+    layer_of,
     statements_of,
 )
 from bedrock_bearer.access.governing import GoverningPolicy
@@ -68,12 +69,12 @@ def _candidates(
     layers = as_policy_set(policies).layers()
     if not isinstance(policies, PolicySet):
         # Files do not say what kind of policy they are.
-        layers = [(denial.policy_type or "identity-based policy", policies)]
+        layers = [layer_of(denial.policy_type or "identity-based policy", policies)]
     found = [
         candidate
-        for policy_type, layer in layers
-        if denial.policy_type in (None, policy_type)
-        for candidate in statements_of(policy_type, layer)
+        for layer in layers
+        if denial.policy_type in (None, layer.policy_type)
+        for candidate in statements_of(layer)
     ]
     named = [
         one for one in found if denial.policy_arn and one.located.policy_arn == denial.policy_arn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -146,6 +147,20 @@ def test_the_statement_that_limits_the_age_is_located() -> None:
     assert found.sid == "DenyKeysThatLiveTooLong"
 
 
+def test_a_located_statement_for_all_keys_is_not_called_one_for_a_type() -> None:
+    policies = [deny_all_keys()]
+    denial = Denial.parse(evaluate(policies, USE).sentence(PRINCIPAL))
+    assert denial is not None
+    key = KeyDescription(TokenType.LONG_TERM, "abcd", "env X")
+    governing = GoverningPolicy.from_denial(denial, key)
+    assert governing is not None
+
+    explained = governing.located(locate(governing, policies)[0]).explain()
+
+    assert "does not look at bedrock:bearerTokenType" in explained
+    assert "SHORT_TERM key if" not in explained
+
+
 def test_an_allow_for_the_other_type_is_located_for_an_implicit_denial() -> None:
     policies = [document(statement("Allow", USE, Sid="ShortOnly", Condition=of_type("SHORT_TERM")))]
     denial = Denial.parse(evaluate(policies, USE, {TYPE_KEY: "LONG_TERM"}).sentence(PRINCIPAL))
@@ -190,6 +205,32 @@ def test_each_layer_can_deny_and_must_allow(layer: str, policy_type: str) -> Non
 
     assert (explicit.effect, explicit.policy_type) == ("explicit", policy_type)
     assert (implicit.effect, implicit.policy_type) == ("implicit", policy_type)
+
+
+@pytest.mark.parametrize("layer", ["service_control", "resource_control"])
+def test_a_control_policy_that_only_denies_stands_beside_full_access(layer: str) -> None:
+    only_denies: dict[str, Any] = {layer: [deny_use("SHORT_TERM")]}
+    policies = PolicySet(identity=[ALLOW_ALL], **only_denies)
+
+    assert uses(policies) == {"SHORT_TERM": False, "LONG_TERM": True}
+
+
+def test_each_level_of_the_organisation_has_to_allow() -> None:
+    unit = [document(statement("Allow", "s3:*")), document(statement("Allow", "bedrock:*"))]
+    policies = PolicySet(identity=[ALLOW_ALL], service_control=[[ALLOW_ALL], unit])
+
+    assert evaluate(policies, USE).allowed
+    assert evaluate(policies, CREATE).policy_type == "service control policy"
+
+
+def test_a_statement_is_counted_through_the_levels() -> None:
+    policies = PolicySet(
+        identity=[ALLOW_ALL], service_control=[[ALLOW_ALL], [ALLOW_ALL, deny_all_keys()]]
+    )
+    decision = evaluate(policies, USE)
+
+    assert decision.statement is not None
+    assert decision.statement.policy_index == 2
 
 
 def test_without_an_identity_policy_nothing_is_allowed() -> None:
@@ -274,6 +315,16 @@ def test_allow_only_allows_one_type_on_each_endpoint_it_is_for(mantle: bool, scp
         ({"ForAllValues:StringEquals": {"a": ["x", "y"]}}, {"a": ["x", "y"]}, True),
         ({"ForAllValues:StringEquals": {"a": ["x"]}}, {"a": ["x", "y"]}, False),
         ({"ForAllValues:StringEquals": {"a": ["x"]}}, {}, True),
+        ({"ForAllValues:StringEquals": {"a": ["x"]}}, {"a": ""}, True),
+        ({"ForAnyValue:StringNotEquals": {"a": ["x"]}}, {"a": [""]}, False),
+        ({"ForAnyValue:StringNotEquals": {"a": ["x"]}}, {}, False),
+        ({"ForAnyValue:StringEqualsIfExists": {"a": ["x"]}}, {}, False),
+        ({"StringEqualsIfExists": {"a": "x"}}, {"a": []}, True),
+        ({"Null": {"a": "true"}}, {"a": []}, True),
+        ({"Null": {"a": "true"}}, {"a": None}, True),
+        ({"StringNotEquals": {"a": "${b}"}}, {"a": "x"}, True),
+        ({"DateLessThan": {"a": "2026-02"}}, {"a": datetime(2026, 1, 31)}, True),
+        ({"BinaryEquals": {"a": "QUI="}}, {"a": b"AB"}, True),
         ({"ForAnyValue:StringEquals": {"a": ["x"]}}, {"a": ["x", "y"]}, True),
         ({"ForAnyValue:StringEquals": {"a": ["x"]}}, {}, False),
         ({"ForAnyValue:StringNotEquals": {"a": ["x"]}}, {"a": ["x", "y"]}, True),
@@ -388,6 +439,29 @@ def test_another_deny_never_turns_a_no_into_a_yes(
     after = evaluate([document(*statements, another | {"Effect": "Deny"})], USE, context)
 
     assert before.allowed or not after.allowed
+
+
+strange = st.text(max_size=8) | st.floats() | st.booleans() | st.none() | st.binary(max_size=3)
+all_operators = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "ForAllValues:", "ForAnyValue:"]),
+    st.sampled_from(["StringLike", "ArnLike", "NumericEquals", "NumericLessThan", "DateLessThan"])
+    | st.sampled_from(["Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "StringNotEquals"]),
+    st.sampled_from(["", "IfExists"]),
+)
+strange_values = st.text(max_size=8) | st.integers() | st.booleans()
+
+
+@given(
+    st.dictionaries(all_operators, st.dictionaries(names, strange_values, max_size=2), max_size=3),
+    st.dictionaries(names, strange | st.lists(strange, max_size=2), max_size=3),
+)
+def test_no_valid_document_and_no_context_is_too_strange_to_decide_on(
+    condition: dict[str, Any], context: dict[str, Any]
+) -> None:
+    decision = evaluate([document(statement("Allow", Condition=condition))], USE, context)
+
+    assert decision.allowed in (True, False)
 
 
 @given(st.lists(some_statements, min_size=1, max_size=5), contexts, st.randoms())
