@@ -218,6 +218,9 @@ def _body(
     raise ConfigurationError(f"The call was not sent: {problem}")
 
 
+_NOT_BEDROCK = "Does the endpoint lead to Amazon Bedrock, or to a proxy's own page?"
+
+
 def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:
     reply: ConverseResponse = _validate(ConverseResponse, response)
     return reply.with_origin(request_id=request_id_of(response.headers), key=key)
@@ -247,9 +250,7 @@ def _json_object(response: WireResponse) -> dict[str, Any]:
         document = json.loads(response.body)
     if not isinstance(document, dict):
         raise _decode_error(
-            "The reply is not the JSON that the API promises. Does the endpoint lead to Amazon "
-            "Bedrock, or to a proxy's own page?",
-            response,
+            f"The reply is not the JSON that the API promises. {_NOT_BEDROCK}", response
         )
     return document
 
@@ -382,8 +383,7 @@ class Call(Generic[Reply]):
         self.request_id = request_id_of(headers)
         if "vnd.amazon.eventstream" not in headers.get("content-type", ""):
             raise ResponseDecodeError(
-                "The reply is not an event stream. Does the endpoint lead to Amazon Bedrock, or "
-                "to a proxy's own page?",
+                f"The reply is not an event stream. {_NOT_BEDROCK}",
                 status_code=status,
                 request_id=self.request_id,
             )
@@ -438,7 +438,7 @@ class Call(Generic[Reply]):
         emit(self.settings.on_event, KeySwitchRecord(refused, replacement, reason))
 
     def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
-        if not is_heard(self.settings.on_event):
+        if not self.is_heard:
             return
         from bedrock_bearer.wire.records import AttemptRecord, emit
 

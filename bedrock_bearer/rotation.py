@@ -283,7 +283,7 @@ def _compare_types(checks: tuple[KeyCheck, ...]) -> tuple[KeyCheck, ...]:
 def _compared(check: KeyCheck, checks: tuple[KeyCheck, ...]) -> KeyCheck:
     if check.governing_policy is None or check.key is None:
         return check
-    others = [other for other in checks if _is_of_the_other_type(other.key, check.key)]
+    others = [other for other in checks if check.key.is_of_the_other_type(other.key)]
     if any(other.is_usable or other.status == "operation denied" for other in others):
         governing = check.governing_policy.with_certainty("confirmed")
     elif any(other.status == "denied" for other in others):
@@ -293,13 +293,6 @@ def _compared(check: KeyCheck, checks: tuple[KeyCheck, ...]) -> KeyCheck:
     if isinstance(check.error, errors.BearerTokenDeniedError):
         check.error.governing_policy = governing
     return replace(check, governing_policy=governing)
-
-
-def _is_of_the_other_type(other: KeyDescription | None, key: KeyDescription) -> bool:
-    """Return whether both are keys of one account, and their types differ."""
-    if other is None or key.account_id is None or other.account_id != key.account_id:
-        return False
-    return None not in (other.token_type, key.token_type) and other.token_type != key.token_type
 
 
 def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> RotationReport:

@@ -17,7 +17,6 @@ OK, UNEXPECTED, USAGE, CONFIGURATION, REFUSED, LATER, REJECTED, NETWORK = range(
 
 _EXIT_CODES: tuple[tuple[type[errors.BedrockError], int], ...] = (
     (errors.ConfigurationError, CONFIGURATION),
-    (errors.ConnectError, NETWORK),
     (errors.TransportError, NETWORK),
     (errors.AuthenticationError, REFUSED),
     (errors.OperationDeniedError, REFUSED),

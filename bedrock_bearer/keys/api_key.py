@@ -91,6 +91,13 @@ class KeyDescription:
     user_name: str | None = None
     access_key_id: str | None = None
 
+    def is_of_the_other_type(self, other: KeyDescription | None) -> bool:
+        """Return whether both keys are of one account, and their types are known and differ."""
+        if other is None or self.account_id is None or other.account_id != self.account_id:
+            return False
+        types = {self.token_type, other.token_type}
+        return None not in types and len(types) == 2
+
     def __str__(self) -> str:
         ending = f" ...{self.last_four}" if self.last_four else ""
         return f"{self.token_type or 'UNKNOWN'}{ending} from {self.source}"

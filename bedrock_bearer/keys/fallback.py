@@ -152,7 +152,7 @@ class FallbackKeys(KeySource):
                 continue
             if key in member.given:
                 member.refusal, member.is_passed_over = None, False
-            elif _is_of_the_other_type(key, refusal):
+            elif key.description.is_of_the_other_type(refusal.key):
                 _set_certainty(refusal, "confirmed")
 
     def take_passed_over(self) -> Sequence[KeyRefusal]:
@@ -202,7 +202,7 @@ class FallbackKeys(KeySource):
         """Where keys of both types of one account were denied, no condition tells them apart."""
         denied = [refusal for refusal in self.refusals if _is_denied(refusal)]
         for refusal in denied:
-            if any(_is_of_the_other_type(other.key, refusal) for other in denied):
+            if any(_are_of_both_types(refusal, other) for other in denied):
                 _set_certainty(refusal, "blanket")
 
     def _all_refused(self) -> str:
@@ -234,13 +234,8 @@ def _is_denied(refusal: KeyRefusal) -> bool:
     return getattr(refusal.error, "governing_policy", None) is not None
 
 
-def _is_of_the_other_type(key: ApiKey | KeyDescription | None, refusal: KeyRefusal) -> bool:
-    """Return whether the two keys are of one account and of different types."""
-    if key is None or refusal.key is None:
-        return False
-    types = {key.token_type, refusal.key.token_type}
-    same_account = key.account_id is not None and key.account_id == refusal.key.account_id
-    return same_account and None not in types and len(types) == 2
+def _are_of_both_types(one: KeyRefusal, other: KeyRefusal) -> bool:
+    return one.key is not None and one.key.is_of_the_other_type(other.key)
 
 
 def _set_certainty(refusal: KeyRefusal, certainty: Certainty) -> None:

@@ -19,26 +19,26 @@ class SharedRun(Generic[Result]):
     Args:
         function: what to run.
         timeout: seconds that anybody waits for it.
+        too_late: gives the result for those who waited that long.
     """
 
-    def __init__(self, function: Callable[[], Result], timeout: float) -> None:
+    def __init__(
+        self, function: Callable[[], Result], timeout: float, too_late: Callable[[], Result]
+    ) -> None:
         self._function = function
         self._timeout = timeout
+        self._too_late = too_late
         self._lock = threading.Lock()
         self._run: Future[Result] | None = None
 
     def result(self) -> Result:
-        """Return what the function returns.
-
-        Raises:
-            TimeoutError: it took too long.
-        """
+        """Return what the function returns."""
         run = self._join()
         try:
             return run.result(self._timeout)
         except TimeoutError:
             self._leave(run)
-            raise
+        return self._too_late()
 
     async def result_async(self) -> Result:
         """Return what the function returns, for an event loop; see `result`."""
@@ -50,7 +50,7 @@ class SharedRun(Generic[Result]):
                 return await asyncio.wrap_future(run)
         except TimeoutError:
             self._leave(run)
-            raise
+        return self._too_late()
 
     def _join(self) -> Future[Result]:
         with self._lock:

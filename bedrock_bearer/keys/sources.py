@@ -248,7 +248,7 @@ class CallableKey(_KeptKey):
         self._timeout = timeout
         self._monotonic = monotonic
         self._rest_until = float("-inf")
-        self._run = SharedRun(self._ask, timeout)
+        self._run = SharedRun(self._ask, timeout, self._too_late)
 
     def describe(self) -> KeyDescription | None:
         """Return None: the function is asked when a call is made."""
@@ -263,25 +263,15 @@ class CallableKey(_KeptKey):
         resting = self._resting()
         if resting is not None:
             return resting
-        try:
-            outcome = self._run.result()
-        except TimeoutError:
-            outcome = self._too_late()
-        return self._taken(outcome)
+        return self._taken(self._run.result())
 
     async def get_key_async(self) -> ApiKey:
         resting = self._resting()
         if resting is not None:
             return resting
-        try:
-            outcome = await (
-                self._await_function()
-                if _is_coroutine_function(self._function)
-                else self._run.result_async()
-            )
-        except TimeoutError:
-            outcome = self._too_late()
-        return self._taken(outcome)
+        if _is_coroutine_function(self._function):
+            return self._taken(await self._await_function())
+        return self._taken(await self._run.result_async())
 
     def refused(self, key: ApiKey, error: BedrockError, *, asked_again: bool = False) -> bool:
         """Return whether to ask the function again: once, for a key that was not accepted."""
@@ -382,7 +372,7 @@ class ShortTermKeys(KeySource):
         self._renew_at = _LONG_AGO
         self._ends_at = _LONG_AGO
         self._rest_until = _LONG_AGO
-        self._run = SharedRun(self._mint_if_due, timeout)
+        self._run = SharedRun(self._mint_if_due, timeout, self._too_late)
 
     def describe(self) -> KeyDescription | None:
         """Return what is known before a key is minted: its type and, where set, its Region."""
@@ -392,21 +382,13 @@ class ShortTermKeys(KeySource):
         key = self._fresh()
         if key is not None:
             return key
-        try:
-            outcome = self._run.result()
-        except TimeoutError:
-            outcome = self._too_late()
-        return self._taken(outcome)
+        return self._taken(self._run.result())
 
     async def get_key_async(self) -> ApiKey:
         key = self._fresh()
         if key is not None:
             return key
-        try:
-            outcome = await self._run.result_async()
-        except TimeoutError:
-            outcome = self._too_late()
-        return self._taken(outcome)
+        return self._taken(await self._run.result_async())
 
     def refused(self, key: ApiKey, error: BedrockError, *, asked_again: bool = False) -> bool:
         """Return whether to ask again: for a key that has expired, which is then renewed."""
