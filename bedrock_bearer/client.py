@@ -525,10 +525,6 @@ class _Stream:
             )
         return self._reader
 
-    def _take_first(self) -> StreamEvent | None:
-        first, self._first = self._first, None
-        return first
-
     def _end(self, error: BedrockError | None = None) -> None:
         """Read no more, and tell `on_event` once that the call is over."""
         if self._is_over or self._reader is None:
@@ -569,7 +565,7 @@ class ConverseStream(_Stream):
     def __next__(self) -> StreamEvent:
         reader = self._started()
         try:
-            event = self._take_first() or self._pull(reader)
+            event = self._pull(reader)
         except BedrockError as error:
             failure = reader.failure(error)
         else:
@@ -619,6 +615,9 @@ class ConverseStream(_Stream):
 
     def _pull(self, reader: StreamReader) -> StreamEvent | None:
         """Return the next event, or None at the end."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         while True:
             event = reader.next_event()
             if event is not None or reader.ended:
@@ -653,7 +652,7 @@ class AsyncConverseStream(_Stream):
     async def __anext__(self) -> StreamEvent:
         reader = self._started()
         try:
-            event = self._take_first() or await self._pull(reader)
+            event = await self._pull(reader)
         except BedrockError as error:
             failure = reader.failure(error)
         else:
@@ -700,6 +699,9 @@ class AsyncConverseStream(_Stream):
 
     async def _pull(self, reader: StreamReader) -> StreamEvent | None:
         """Return the next event, or None at the end."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         while True:
             event = reader.next_event()
             if event is not None or reader.ended:

@@ -23,6 +23,8 @@ from pydantic_core import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler
 
 T = TypeVar("T")
@@ -107,6 +109,14 @@ def read_model(model: type[ModelT], value: Any) -> ModelT:
     return instance
 
 
+def read_model_json(model: type[ModelT], data: bytes) -> ModelT:
+    """As `model.model_validate_json(data)`, without the options and what they cost."""
+    if not model.__pydantic_complete__:
+        build(model)
+    instance: ModelT = model.__pydantic_validator__.validate_json(data)
+    return instance
+
+
 class UnknownMember(WireModel):
     """A union member this version does not know, kept as it came: see `to_wire()`."""
 
@@ -130,10 +140,18 @@ class OpenUnion:
         for member in members[:-1]:
             by_key.setdefault(next(iter(member.model_fields)), member)
 
+        readers: dict[str, Callable[[dict[str, Any]], WireModel]] = {}
+
+        def reader(key: str) -> Callable[[dict[str, Any]], WireModel]:
+            build(by_key[key])
+            # Looked up once: a long stream reads the same member again and again.
+            readers[key] = by_key[key].__pydantic_validator__.validate_python
+            return readers[key]
+
         def read(value: Any) -> WireModel:
-            if isinstance(value, members):
-                return value
             if not isinstance(value, dict):
+                if isinstance(value, members):
+                    return value
                 raise PydanticCustomError(
                     "union_type",
                     "Input should be a dict with one of the keys {keys}, or a model that "
@@ -141,9 +159,8 @@ class OpenUnion:
                     {"keys": keys, "kind": type(value).__name__},
                 )
             for key in value:
-                member = by_key.get(key)
-                if member is not None and value[key] is not None:
-                    return read_model(member, value)
+                if key in by_key and value[key] is not None:
+                    return (readers.get(key) or reader(key))(value)
             return read_model(unknown, value)
 
         return core_schema.no_info_plain_validator_function(read)

@@ -17,6 +17,7 @@ from bedrock_bearer.converse.base import (
     UnknownMember,
     WireModel,
     read_model,
+    read_model_json,
 )
 from bedrock_bearer.converse.content import (
     CitationLocation,
@@ -304,7 +305,7 @@ def parse_event_json(event_type: str, payload: bytes) -> StreamEvent:
     event = _EVENTS.get(event_type)
     if event is not None:
         try:
-            return event.model_validate_json(payload)
+            return read_model_json(event, payload)
         except ValidationError:
             # json takes what pydantic's parser does not, such as half of a surrogate pair.
             pass

@@ -24,6 +24,7 @@ MAX_CACHED_HEADER_BLOCK_BYTES = 1024
 _PRELUDE = struct.Struct("!III")
 _CRC = struct.Struct("!I")
 _OVERHEAD = _PRELUDE.size + _CRC.size
+_MAX_REST = MAX_PAYLOAD_BYTES + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,14 @@ class EventStreamDecoder:
                 raise _MalformedError(
                     "An event-stream message has a wrong checksum of its lengths."
                 )
-            _check_lengths(total, headers_length)
+            # Refuse what cannot be before memory is taken for it.
+            if not _OVERHEAD <= total - headers_length <= _MAX_REST or (
+                headers_length > MAX_HEADERS_BYTES
+            ):
+                raise _MalformedError(
+                    f"An event-stream message claims {headers_length} bytes of headers "
+                    f"in a length of {total}."
+                )
             end = start + total
             if end > length:
                 self._needed = total
@@ -149,27 +157,18 @@ class EventStreamDecoder:
             if crc32(data[start + 8 : end - 4], lengths_crc) != crc:
                 raise _MalformedError("An event-stream message has a wrong checksum.")
             headers_end = start + 12 + headers_length
-            headers = self._read_headers(data[start + 12 : headers_end])
+            block = data[start + 12 : headers_end]
+            headers = self._parsed_headers.get(block) or self._read_headers(block)
             messages.append(EventStreamMessage(headers, data[headers_end : end - 4]))
             start = end
         return start
 
     def _read_headers(self, block: bytes) -> Mapping[str, HeaderValue]:
-        headers = self._parsed_headers.get(block)
-        if headers is None:
-            headers = MappingProxyType(_parse_headers(block))
-            has_room = len(self._parsed_headers) < MAX_CACHED_HEADER_BLOCKS
-            if has_room and len(block) <= MAX_CACHED_HEADER_BLOCK_BYTES:
-                self._parsed_headers[block] = headers
+        headers = MappingProxyType(_parse_headers(block))
+        has_room = len(self._parsed_headers) < MAX_CACHED_HEADER_BLOCKS
+        if has_room and len(block) <= MAX_CACHED_HEADER_BLOCK_BYTES:
+            self._parsed_headers[block] = headers
         return headers
-
-
-def _check_lengths(total: int, headers_length: int) -> None:
-    """Refuse what cannot be before memory is taken for it."""
-    if headers_length > MAX_HEADERS_BYTES:
-        raise _MalformedError(f"An event-stream message claims {headers_length} bytes of headers.")
-    if not 0 <= total - headers_length - _OVERHEAD <= MAX_PAYLOAD_BYTES:
-        raise _MalformedError(f"An event-stream message claims a length of {total} bytes.")
 
 
 _FIXED = {
