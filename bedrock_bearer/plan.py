@@ -12,6 +12,8 @@ from enum import Enum
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 
+from pydantic_core import from_json
+
 from bedrock_bearer import __version__
 from bedrock_bearer.converse import (
     ConverseRequest,
@@ -19,6 +21,7 @@ from bedrock_bearer.converse import (
     CountTokensRequest,
     CountTokensResponse,
 )
+from bedrock_bearer.converse.base import read_model
 from bedrock_bearer.errors import (
     AuthenticationError,
     AuthorizationHeaderMissingError,
@@ -238,7 +241,7 @@ def _read_probe(response: WireResponse, key: KeyDescription) -> ProbeResult:
 
 def _validate(model: type[Any], response: WireResponse) -> Any:
     try:
-        return model.model_validate(_json_object(response))
+        return read_model(model, _json_object(response))
     except ValueError:
         problem = f"The reply does not have the form of a {model.__name__}."
     raise _decode_error(problem, response)
@@ -246,8 +249,12 @@ def _validate(model: type[Any], response: WireResponse) -> Any:
 
 def _json_object(response: WireResponse) -> dict[str, Any]:
     document: Any = None
-    with contextlib.suppress(ValueError, RecursionError):
-        document = json.loads(response.body)
+    try:
+        document = from_json(response.body)
+    except ValueError:
+        # json takes what pydantic's parser does not, such as half of a surrogate pair.
+        with contextlib.suppress(ValueError, RecursionError):
+            document = json.loads(response.body)
     if not isinstance(document, dict):
         raise _decode_error(
             f"The reply is not the JSON that the API promises. {_NOT_BEDROCK}", response

@@ -19,6 +19,7 @@ from bedrock_bearer.converse.base import (
     OpenUnion,
     UnknownMember,
     WireModel,
+    read_model,
 )
 from bedrock_bearer.converse.content import Message, SystemContentBlock
 
@@ -261,7 +262,7 @@ class CountTokensResponse(WireModel):
 def read_input(model: type[ModelT], value: Mapping[str, Any]) -> ModelT:
     """Read what a caller passed, or raise ValueError with one sentence that names the place."""
     try:
-        return model.model_validate(value)
+        return read_model(model, value)
     except ValidationError as error:
         sentence = _sentence(error)
     # Raised out here so that the input, which pydantic's error holds, is not chained to it.

@@ -92,7 +92,7 @@ class Attempt:
 
     @property
     def limits(self) -> dict[str, float | None]:
-        """The limits of all phases, for httpx."""
+        """The limits of all phases, for httpcore."""
         limits = {
             "connect": self.timeout.connect,
             "read": self.timeout.read,
@@ -144,7 +144,7 @@ class Attempt:
 
 
 class _LimitsWithDeadline(dict[str, float | None]):
-    """Limits that httpx asks for as each phase begins, when others have used up some time."""
+    """Limits that httpcore asks for as each phase begins, when others have used up some time."""
 
     def __init__(self, attempt: Attempt, limits: dict[str, float | None]) -> None:
         super().__init__(limits)

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
 from __future__ import annotations
 
 import configparser
+import functools
 import ipaddress
 import os
 import re
@@ -181,6 +182,11 @@ def path_segment(model_id: str) -> str:
         raise ConfigurationError(
             "The model id holds whitespace, a control character or a non-ASCII one."
         )
+    return _quoted(model_id)
+
+
+@functools.lru_cache(maxsize=256)
+def _quoted(model_id: str) -> str:
     return quote(model_id, safe="")
 
 

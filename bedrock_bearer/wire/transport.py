@@ -1,34 +1,35 @@
-"""HTTP: the one module that knows httpx.
+"""HTTP: requests and replies, over connections of our own or a caller's httpx client.
 
-httpx's own pool does work in proportion to its connections at every request. Here each connection
-is an httpx transport of its own, and the unused ones lie on a last-in-first-out free list.
+Our own are httpcore's, the engine of httpx: httpx itself takes as long again for a call, and as
+long as all else to import.
 """
 
 from __future__ import annotations
 
 import functools
 import io
-import itertools
-import os
-import socket
-import ssl
 import sys
-import threading
-import urllib.request
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from queue import Empty, SimpleQueue
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
-import httpx
+import httpcore
 
 from bedrock_bearer.errors import BedrockError, ConfigurationError, ConnectError, TransportError
-from bedrock_bearer.wire.endpoint import is_loopback
+from bedrock_bearer.wire.connections import (
+    AsyncConnection,
+    Connection,
+    ConnectionSettings,
+    FreeList,
+    Lease,
+    Slots,
+    SyncConnection,
+    can_be_used_again,
+)
 
 # asyncio is imported where it is used: a client for threads does without.
 if TYPE_CHECKING:
@@ -37,11 +38,6 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys import ApiKey
     from bedrock_bearer.wire.attempt import Attempt
     from bedrock_bearer.wire.clock import Clock
-
-CONNECTION_IDLE_SECONDS = 50.0
-"""How long an unused connection is kept; load balancers commonly close theirs at 60 s."""
-
-Connection = TypeVar("Connection", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,194 +59,35 @@ class WireResponse:
     body: bytes = field(repr=False)
 
 
-# ---------------------------------------------------------------------------------- connections
-
-
-class _ConnectionSettings:
-    """What every connection to one origin has in common: TLS, the proxy, TCP keepalive."""
-
-    def __init__(self, url: str) -> None:
-        self._is_tls = url.startswith("https:")
-        self._proxy = _environment_proxy(url)
-        self._ssl_context: ssl.SSLContext | None = None
-        # Loading the authorities takes long, and threads begin together.
-        self._lock = threading.Lock()
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments for an httpx transport that holds one connection."""
-        with self._lock:
-            if self._ssl_context is None:
-                self._ssl_context = _ssl_context(needed=self._is_tls or self._proxy is not None)
-        return {
-            "verify": self._ssl_context,
-            "proxy": self._proxy,
-            "limits": _ONE_CONNECTION,
-            "socket_options": _SOCKET_OPTIONS,
-        }
-
-
-_ONE_CONNECTION = httpx.Limits(
-    max_connections=1, max_keepalive_connections=1, keepalive_expiry=CONNECTION_IDLE_SECONDS
-)
-
-
-def _ssl_context(*, needed: bool) -> ssl.SSLContext:
-    if not needed:
-        # Loading the authorities is slow, and plain http to loopback needs none.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    bundle = os.environ.get("AWS_CA_BUNDLE")
-    if not bundle:
-        return httpx.create_ssl_context()
-    try:
-        return ssl.create_default_context(cafile=bundle)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise ConfigurationError(f"AWS_CA_BUNDLE names {bundle!r}, which cannot be used: {reason}.")
-
-
-def _environment_proxy(url: str) -> httpx.Proxy | None:
-    """Return the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY give for `url`."""
-    target = httpx.URL(url)
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(target.scheme) or proxies.get("all")
-    host = target.host if target.port is None else f"{target.host}:{target.port}"
-    if not proxy or urllib.request.proxy_bypass(host):
-        return None
-    found: httpx.Proxy | None = None
-    with suppress(ValueError, httpx.InvalidURL):
-        found = httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
-    if found is None or not found.url.host:
-        raise ConfigurationError(
-            "The proxy set in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a URL that can be used."
-        )
-    if found.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigurationError(
-            "The proxy set in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is a SOCKS proxy: "
-            "pip install 'httpx[socks]' to use it."
-        )
-    # Over plain http a proxy would see the key, which is not to leave this machine unencrypted.
-    return found if target.scheme == "https" or is_loopback(found.url.host) else None
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        # NAT gateways drop connections that are silent for some minutes, and models think long.
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
-
-
-_SOCKET_OPTIONS = _socket_options()
-
-
-class _Slots:
-    """The places for `max_connections` requests.
-
-    No semaphore: its lock would hang a thread whose garbage collector, while the thread holds it,
-    finds an abandoned stream that gives its place back. A SimpleQueue takes that.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._numbers = itertools.count()
-        self._given_back: SimpleQueue[None] = SimpleQueue()
-
-    def acquire(self, timeout: float | None) -> bool:
-        """Take a place; return whether there was one in time."""
-        with suppress(Empty):
-            self._given_back.get_nowait()
-            return True
-        if next(self._numbers) < self._count:
-            return True
-        with suppress(Empty):
-            self._given_back.get(timeout=timeout)
-            return True
-        return False
-
-    def release(self) -> None:
-        self._given_back.put(None)
-
-
-class _FreeList(Generic[Connection]):
-    """Unused connections, the last one used on top, so that surplus ones grow old and go."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._free: list[tuple[float, Connection]] = []
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def take(self) -> tuple[Connection | None, list[Connection]]:
-        """Return the freshest connection, if any, and those that were idle for too long."""
-        with self._lock:
-            oldest_allowed = self._clock.monotonic() - CONNECTION_IDLE_SECONDS
-            expired = 0
-            while expired < len(self._free) and self._free[expired][0] < oldest_allowed:
-                expired += 1
-            to_close = [connection for _, connection in self._free[:expired]]
-            del self._free[:expired]
-            return (self._free.pop()[1] if self._free else None), to_close
-
-    def put(self, connection: Connection) -> bool:
-        """Keep a connection; return whether that was done, which it is not once closed."""
-        with self._lock:
-            if not self._is_closed:
-                self._free.append((self._clock.monotonic(), connection))
-            return not self._is_closed
-
-    def close(self) -> list[Connection]:
-        """Return all of them, and keep none from now on."""
-        with self._lock:
-            self._is_closed = True
-            connections = [connection for _, connection in self._free]
-            self._free.clear()
-            return connections
-
-
-class _Lease(Generic[Connection]):
-    """A connection in use, and its place among `max_connections`."""
-
-    __slots__ = ("_free", "_slots", "connection")
-
-    def __init__(
-        self,
-        connection: Connection,
-        free: _FreeList[Connection],
-        slots: _Slots | asyncio.Semaphore,
-    ) -> None:
-        self.connection: Connection = connection
-        self._free: _FreeList[Connection] = free
-        self._slots: _Slots | asyncio.Semaphore | None = slots
-
-    def end(self, *, reusable: bool) -> Connection | None:
-        """Give the connection back, once. One that cannot be used again is returned, to close."""
-        slots, self._slots = self._slots, None
-        if slots is None:
-            return None
-        is_kept = reusable and self._free.put(self.connection)
-        slots.release()
-        return None if is_kept else self.connection
-
-
 # ------------------------------------------------------------------------- requests and errors
 
 
-def _authorized(family: ModuleType, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
-    """Build httpx's request with the key on it; neither its repr nor a local here shows the key."""
-    url = _parsed_url(family, request.url)
+def _headers(request: WireRequest, key: ApiKey) -> list[tuple[str, str]]:
+    return [
+        ("host", request.url.split("/", 3)[2]),
+        *request.headers,
+        ("content-length", str(len(request.body))),
+        ("authorization", f"Bearer {key.get_secret_value()}"),
+    ]
+
+
+def _request(request: WireRequest, key: ApiKey, attempt: Attempt) -> httpcore.Request:
+    """Build httpcore's request with the key on it; neither its repr nor a local shows the key."""
+    return httpcore.Request(
+        request.method,
+        _parsed_url(httpcore, request.url),
+        headers=_headers(request, key),
+        content=request.body,
+        extensions={"timeout": attempt.limits},
+    )
+
+
+def _httpx_request(family: ModuleType, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
+    """As `_request`, for a caller's own client."""
     return family.Request(
         request.method,
-        url,
-        headers=[
-            ("host", url.netloc.decode("ascii")),
-            *request.headers,
-            ("content-length", str(len(request.body))),
-            ("authorization", f"Bearer {key.get_secret_value()}"),
-        ],
+        _parsed_url(family, request.url),
+        headers=_headers(request, key),
         # Given as a stream, the body spares httpx a look for the headers that are set above.
         stream=family.ByteStream(request.body),
         extensions={"timeout": attempt.limits},
@@ -263,31 +100,38 @@ def _parsed_url(family: ModuleType, url: str) -> Any:
     return family.URL(url)
 
 
-_TIMEOUT_PHASES = (
-    ("ConnectTimeout", "connect"),
-    ("WriteTimeout", "write"),
-    ("PoolTimeout", "pool"),
-    ("TimeoutException", "read"),
-)
+_TIMEOUT_PHASES = {
+    "ConnectTimeout": "connect",
+    "WriteTimeout": "write",
+    "PoolTimeout": "pool",
+    "TimeoutException": "read",
+}
+_HTTP_PACKAGES = ("httpcore", "httpx", "httpcore2", "httpx2")
 
 
-def _translate(error: BaseException, attempt: Attempt, family: ModuleType) -> BedrockError | None:
-    """Return our error for one of httpx's, whose text and attributes may hold the key.
+def _translate(error: BaseException, attempt: Attempt) -> BedrockError | None:
+    """Return our error for one of HTTP's, whose text and attributes may hold the key.
 
-    None for what is no failure of the wire: a cancellation, a bug.
+    None for what is no failure of the wire: a cancellation, a bug. All of httpx's family, which a
+    mock or a caller's own client may raise as well, have the same names for the same things.
     """
-    for name, phase in _TIMEOUT_PHASES:
-        if isinstance(error, getattr(family, name)):
-            return attempt.timeout_error(phase)
+    names = [kind.__name__ for kind in type(error).__mro__ if _package(kind) in _HTTP_PACKAGES]
+    for name in names:
+        if name in _TIMEOUT_PHASES:
+            return attempt.timeout_error(_TIMEOUT_PHASES[name])
     reason = _system_reason(error)
-    if isinstance(error, (family.ConnectError, family.ProxyError)):
+    if "ConnectError" in names or "ProxyError" in names:
         return ConnectError(f"No connection to the endpoint could be made: {reason}.")
-    if isinstance(error, (family.LocalProtocolError, family.UnsupportedProtocol)):
+    if "LocalProtocolError" in names or "UnsupportedProtocol" in names:
         return TransportError("The request is not valid HTTP and was not sent.")
-    if isinstance(error, (family.HTTPError, family.StreamError, OSError)):
+    if names or isinstance(error, OSError):
         message = f"The connection broke before the reply was whole: {reason}."
         return TransportError(message, retryable=True)
     return None
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def _system_reason(error: BaseException) -> str:
@@ -306,13 +150,11 @@ def _network_context(error: BaseException) -> BaseException | None:
     if context is None or context.__traceback__ is None:
         return None
     module = str(context.__traceback__.tb_frame.f_globals.get("__name__"))
-    return context if module.partition(".")[0] in ("httpcore", "httpcore2", "anyio") else None
+    return context if module.partition(".")[0] in (*_HTTP_PACKAGES, "anyio") else None
 
 
 def _family_of(http_client: Any, class_name: str, owner: str) -> ModuleType:
     """Return the module, httpx or httpx2, whose client of the right colour `http_client` is."""
-    if http_client is None:
-        return httpx
     for name in ("httpx", "httpx2"):
         family = sys.modules.get(name)
         if family is not None and isinstance(http_client, getattr(family, class_name)):
@@ -338,19 +180,54 @@ def _warn_abandoned() -> None:
     )
 
 
-class _Opened:
+class _Exchange(Generic[Connection]):
+    """A request that was answered: the reply, and the connection that it holds."""
+
+    __slots__ = ("is_read", "lease", "response")
+
+    def __init__(self, response: Any, lease: Lease[Connection] | None) -> None:
+        self.response = response
+        self.lease: Lease[Connection] | None = lease
+        self.is_read = False
+
+    def status(self) -> int:
+        """Return the HTTP status: httpcore's replies and httpx's differ in two names."""
+        response = self.response
+        status: int = response.status if self.lease is not None else response.status_code
+        return status
+
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers as they came."""
+        headers = self.response.headers
+        raw: list[tuple[bytes, bytes]] = headers if self.lease is not None else headers.raw
+        return raw
+
+    def end(self) -> Connection | None:
+        """Give the connection back; return one that cannot be used again, to close."""
+        return None if self.lease is None else self.lease.end(reusable=self.is_read)
+
+
+class _Opened(Generic[Connection]):
     """What a reply is before its body was read, whatever the colour."""
 
-    def __init__(self, response: Any, attempt: Attempt, family: ModuleType) -> None:
-        self.status: int = response.status_code
+    def __init__(self, exchange: _Exchange[Connection], attempt: Attempt) -> None:
+        self.status = exchange.status()
         self.headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in response.headers.raw
+            for name, value in exchange.raw_headers()
         }
-        self._response = response
+        self._exchange: _Exchange[Connection] = exchange
         self._attempt = attempt
-        self._family = family
         self._finalizer: Any = None
+
+    def _decoder(self) -> Any:
+        """Return httpx's reply around a body that came encoded although nobody asked for that."""
+        import httpx
+
+        exchange = self._exchange
+        return httpx.Response(
+            self.status, headers=exchange.raw_headers(), content=exchange.response.stream
+        )
 
     def _watch(self, owner: object, give_up: Callable[..., None], *arguments: Any) -> None:
         self._finalizer = weakref.finalize(owner, give_up, *arguments)
@@ -361,22 +238,20 @@ class _Opened:
             self._finalizer.detach()
 
 
-@contextmanager
-def _each_read_limited(response: Any, attempt: Attempt) -> Iterator[None]:
-    """Let each read from the network end with the deadline: httpx sets one limit for all of them.
+def _limit_each_read(response: Any, attempt: Attempt) -> Any:
+    """Let each read from the network end with the deadline: httpcore has one limit for them all.
 
-    Where there is no network, or HTTP/2 shares it between replies, httpx's one limit must do.
+    Return the network's stream, whose `read` is to be deleted at the end. None where there is no
+    network, or HTTP/2 shares it between replies: there, that one limit must do.
     """
-    stream = response.extensions.get("network_stream")
-    if attempt.deadline_at is None or stream is None or response.http_version == "HTTP/2":
-        yield
-        return
+    extensions = response.extensions
+    stream = extensions.get("network_stream")
+    is_shared = extensions.get("http_version") == b"HTTP/2"
+    if attempt.deadline_at is None or stream is None or is_shared:
+        return None
     read = stream.read
     stream.read = lambda max_bytes, timeout=None: read(max_bytes, attempt.limit("read"))
-    try:
-        yield
-    finally:
-        del stream.read
+    return stream
 
 
 # ----------------------------------------------------------------------------------------- sync
@@ -386,11 +261,12 @@ class Transport:
     """Sends requests for threads, over connections of its own or a caller's `http_client`."""
 
     def __init__(self, url: str, clock: Clock, max_connections: int, http_client: Any) -> None:
-        self._family = _family_of(http_client, "Client", "BedrockClient")
         self._http_client = http_client
-        self._settings = _ConnectionSettings(url)
-        self._free: _FreeList[httpx.HTTPTransport] = _FreeList(clock)
-        self._slots = _Slots(max_connections)
+        if http_client is not None:
+            self._family = _family_of(http_client, "Client", "BedrockClient")
+        self._settings = ConnectionSettings(url)
+        self._free: FreeList[SyncConnection] = FreeList(clock)
+        self._slots = Slots(max_connections)
         self._is_closed = False
 
     def send(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> WireResponse:
@@ -414,36 +290,45 @@ class Transport:
         _check_open(self._is_closed, self._http_client)
         lease = self._lease(attempt) if self._http_client is None else None
         try:
-            httpx_request = _authorized(self._family, request, key, attempt)
-            if lease is None:
-                response = self._http_client.send(
-                    httpx_request, stream=True, auth=None, follow_redirects=False
-                )
+            if lease is not None:
+                response = lease.connection.handle_request(_request(request, key, attempt))
             else:
-                response = lease.connection.handle_request(httpx_request)
+                response = self._http_client.send(
+                    _httpx_request(self._family, request, key, attempt),
+                    stream=True,
+                    auth=None,
+                    follow_redirects=False,
+                )
         except BaseException as error:
-            _end(lease, reusable=False)
-            failure = _translate(error, attempt, self._family)
+            _give_up(lease)
+            failure = _translate(error, attempt)
             if failure is None:
                 raise
         else:
-            return OpenResponse(response, attempt, self._family, lease)
+            return OpenResponse(_Exchange(response, lease), attempt)
         # Outside the handler, so that the error's context does not lead to the request.
         raise failure
 
-    def _lease(self, attempt: Attempt) -> _Lease[httpx.HTTPTransport]:
+    def _lease(self, attempt: Attempt) -> Lease[SyncConnection]:
         if not self._slots.acquire(timeout=attempt.limit("pool")):
             raise attempt.timeout_error("pool")
         try:
-            connection, expired = self._free.take()
-            for old in expired:
-                old.close()
-            if connection is None:
-                connection = httpx.HTTPTransport(**self._settings.arguments())
+            connection = self._unused() or self._settings.connection()
         except BaseException:
             self._slots.release()
             raise
-        return _Lease(connection, self._free, self._slots)
+        return Lease(connection, self._free, self._slots)
+
+    def _unused(self) -> SyncConnection | None:
+        """Return an open connection from the free list, if any; close those of no more use."""
+        while True:
+            connection, old = self._free.take()
+            if connection is not None and not can_be_used_again(connection):
+                old.append(connection)
+            for each in old:
+                each.close()
+            if connection not in old:
+                return connection
 
     def close(self) -> None:
         """Close the unused connections. A caller's own `http_client` stays open."""
@@ -452,24 +337,13 @@ class Transport:
             connection.close()
 
 
-def _end(lease: _Lease[httpx.HTTPTransport] | None, *, reusable: bool) -> None:
-    leftover = lease.end(reusable=reusable) if lease is not None else None
-    if leftover is not None:
+def _give_up(lease: Lease[SyncConnection] | None) -> None:
+    if lease is not None and (leftover := lease.end(reusable=False)) is not None:
         leftover.close()
 
 
-class OpenResponse(_Opened):
+class OpenResponse(_Opened[SyncConnection]):
     """A reply whose body is still to come. Close it."""
-
-    def __init__(
-        self,
-        response: Any,
-        attempt: Attempt,
-        family: ModuleType,
-        lease: _Lease[httpx.HTTPTransport] | None,
-    ) -> None:
-        super().__init__(response, attempt, family)
-        self._lease = lease
 
     def read(self) -> bytes:
         """Return the whole body."""
@@ -482,37 +356,38 @@ class OpenResponse(_Opened):
 
     def chunks(self, owner: object) -> Iterator[bytes]:
         """Yield the body as it comes. When `owner` is dropped, the connection is given back."""
-        self._watch(owner, _abandon, self._response, self._lease)
+        self._watch(owner, _abandon, self._exchange)
         return self._chunks(self._attempt.check_deadline)
 
     def _chunks(self, check: Callable[[], None]) -> Iterator[bytes]:
         encoded = "content-encoding" in self.headers
-        chunks = self._response.iter_bytes() if encoded else self._response.stream
-        return _read_chunks(chunks, self._response, self._attempt, self._family, check)
+        chunks = self._decoder().iter_bytes() if encoded else self._exchange.response.stream
+        return _read_chunks(chunks, self._exchange, self._attempt, check)
 
     def close(self) -> None:
         """Give the connection back: to be used again if the body was read, else closed."""
         self._unwatch()
-        reusable = self._response.is_closed
-        if not reusable:
-            with suppress(Exception):
-                self._response.close()
-        _end(self._lease, reusable=reusable)
+        _close(self._exchange)
 
 
 def _read_chunks(
-    chunks: Any, response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
+    chunks: Any, exchange: _Exchange[SyncConnection], attempt: Attempt, check: Callable[[], None]
 ) -> Iterator[bytes]:
     # No method: a generator that held its owner would keep an abandoned stream's connection.
     try:
-        with _each_read_limited(response, attempt):
+        limited = _limit_each_read(exchange.response, attempt)
+        try:
             for chunk in chunks:
                 yield chunk
                 del chunk
                 check()
-        response.close()
+        finally:
+            if limited is not None:
+                del limited.read
+        exchange.response.close()
+        exchange.is_read = True
     except Exception as error:
-        failure = _translate(error, attempt, family)
+        failure = _translate(error, attempt)
         if failure is None:
             raise
     else:
@@ -520,10 +395,16 @@ def _read_chunks(
     raise failure
 
 
-def _abandon(response: Any, lease: _Lease[httpx.HTTPTransport] | None) -> None:
-    with suppress(Exception):
-        response.close()
-    _end(lease, reusable=False)
+def _close(exchange: _Exchange[SyncConnection]) -> None:
+    if not exchange.is_read:
+        with suppress(Exception):
+            exchange.response.close()
+    if (leftover := exchange.end()) is not None:
+        leftover.close()
+
+
+def _abandon(exchange: _Exchange[SyncConnection]) -> None:
+    _close(exchange)
     _warn_abandoned()
 
 
@@ -534,10 +415,11 @@ class AsyncTransport:
     """Sends requests for the tasks of one event loop; otherwise as `Transport`."""
 
     def __init__(self, url: str, clock: Clock, max_connections: int, http_client: Any) -> None:
-        self._family = _family_of(http_client, "AsyncClient", "AsyncBedrockClient")
         self._http_client = http_client
-        self._settings = _ConnectionSettings(url)
-        self._free: _FreeList[httpx.AsyncHTTPTransport] = _FreeList(clock)
+        if http_client is not None:
+            self._family = _family_of(http_client, "AsyncClient", "AsyncBedrockClient")
+        self._settings = ConnectionSettings(url)
+        self._free: FreeList[AsyncConnection] = FreeList(clock)
         import asyncio
 
         self._slots = asyncio.Semaphore(max_connections)
@@ -567,20 +449,24 @@ class AsyncTransport:
         self._check_loop()
         lease = await self._lease(attempt) if self._http_client is None else None
         try:
-            httpx_request = _authorized(self._family, request, key, attempt)
-            if lease is None:
-                response = await self._http_client.send(
-                    httpx_request, stream=True, auth=None, follow_redirects=False
+            if lease is not None:
+                response = await lease.connection.handle_async_request(
+                    _request(request, key, attempt)
                 )
             else:
-                response = await lease.connection.handle_async_request(httpx_request)
+                response = await self._http_client.send(
+                    _httpx_request(self._family, request, key, attempt),
+                    stream=True,
+                    auth=None,
+                    follow_redirects=False,
+                )
         except BaseException as error:
-            await _end_async(lease, reusable=False)
-            failure = _translate(error, attempt, self._family)
+            await _give_up_async(lease)
+            failure = _translate(error, attempt)
             if failure is None:
                 raise
         else:
-            return AsyncOpenResponse(response, attempt, self._family, lease)
+            return AsyncOpenResponse(_Exchange(response, lease), attempt)
         # Outside the handler, so that the error's context does not lead to the request.
         raise failure
 
@@ -596,21 +482,31 @@ class AsyncTransport:
                 "connections live. Make one client for each asyncio.run(...)."
             )
 
-    async def _lease(self, attempt: Attempt) -> _Lease[httpx.AsyncHTTPTransport]:
+    async def _lease(self, attempt: Attempt) -> Lease[AsyncConnection]:
         await self._acquire_slot(attempt)
-        connection: httpx.AsyncHTTPTransport | None = None
         try:
-            connection, expired = self._free.take()
-            for old in expired:
-                await old.aclose()
-            if connection is None:
-                connection = httpx.AsyncHTTPTransport(**self._settings.arguments())
+            connection = await self._unused() or self._settings.async_connection()
         except BaseException:
-            if connection is not None:
-                self._free.put(connection)
             self._slots.release()
             raise
-        return _Lease(connection, self._free, self._slots)
+        return Lease(connection, self._free, self._slots)
+
+    async def _unused(self) -> AsyncConnection | None:
+        """Return an open connection from the free list, if any; close those of no more use."""
+        while True:
+            connection, old = self._free.take()
+            if connection is not None and not can_be_used_again(connection):
+                old.append(connection)
+            try:
+                for each in old:
+                    await each.aclose()
+            except BaseException:
+                # Cancelled meanwhile: what can be used goes back.
+                if connection is not None and connection not in old:
+                    self._free.put(connection)
+                raise
+            if connection not in old:
+                return connection
 
     async def _acquire_slot(self, attempt: Attempt) -> None:
         if not self._slots.locked():
@@ -634,24 +530,13 @@ class AsyncTransport:
             await connection.aclose()
 
 
-async def _end_async(lease: _Lease[httpx.AsyncHTTPTransport] | None, *, reusable: bool) -> None:
-    leftover = lease.end(reusable=reusable) if lease is not None else None
-    if leftover is not None:
+async def _give_up_async(lease: Lease[AsyncConnection] | None) -> None:
+    if lease is not None and (leftover := lease.end(reusable=False)) is not None:
         await leftover.aclose()
 
 
-class AsyncOpenResponse(_Opened):
+class AsyncOpenResponse(_Opened[AsyncConnection]):
     """A reply whose body is still to come. Close it."""
-
-    def __init__(
-        self,
-        response: Any,
-        attempt: Attempt,
-        family: ModuleType,
-        lease: _Lease[httpx.AsyncHTTPTransport] | None,
-    ) -> None:
-        super().__init__(response, attempt, family)
-        self._lease = lease
 
     async def read(self) -> bytes:
         """Return the whole body."""
@@ -666,39 +551,38 @@ class AsyncOpenResponse(_Opened):
         chunks = self._chunks(self._attempt.check_deadline)
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        self._watch(owner, _abandon_async, loop, chunks, self._response, self._lease)
+        self._watch(owner, _abandon_async, asyncio.get_running_loop(), chunks, self._exchange)
         return chunks
 
     def _chunks(self, check: Callable[[], None]) -> AsyncIterator[bytes]:
         encoded = "content-encoding" in self.headers
-        chunks = self._response.aiter_bytes() if encoded else self._response.stream
-        return _read_chunks_async(chunks, self._response, self._attempt, self._family, check)
+        chunks = self._decoder().aiter_bytes() if encoded else self._exchange.response.stream
+        return _read_chunks_async(chunks, self._exchange, self._attempt, check)
 
     async def close(self) -> None:
         """Give the connection back: to be used again if the body was read, else closed."""
         self._unwatch()
-        reusable = self._response.is_closed
-        try:
-            with suppress(Exception):
-                await self._response.aclose()
-        finally:
-            await _end_async(self._lease, reusable=reusable)
+        await _close_async(self._exchange)
 
 
 async def _read_chunks_async(
-    chunks: Any, response: Any, attempt: Attempt, family: ModuleType, check: Callable[[], None]
+    chunks: Any, exchange: _Exchange[AsyncConnection], attempt: Attempt, check: Callable[[], None]
 ) -> AsyncIterator[bytes]:
     # No method: a generator that held its owner would keep an abandoned stream's connection.
     try:
-        with _each_read_limited(response, attempt):
+        limited = _limit_each_read(exchange.response, attempt)
+        try:
             async for chunk in chunks:
                 yield chunk
                 del chunk
                 check()
-        await response.aclose()
+        finally:
+            if limited is not None:
+                del limited.read
+        await exchange.response.aclose()
+        exchange.is_read = True
     except Exception as error:
-        failure = _translate(error, attempt, family)
+        failure = _translate(error, attempt)
         if failure is None:
             raise
     else:
@@ -706,15 +590,22 @@ async def _read_chunks_async(
     raise failure
 
 
+async def _close_async(exchange: _Exchange[AsyncConnection]) -> None:
+    try:
+        if not exchange.is_read:
+            with suppress(Exception):
+                await exchange.response.aclose()
+    finally:
+        if (leftover := exchange.end()) is not None:
+            await leftover.aclose()
+
+
 def _abandon_async(
-    loop: asyncio.AbstractEventLoop,
-    chunks: Any,
-    response: Any,
-    lease: _Lease[httpx.AsyncHTTPTransport] | None,
+    loop: asyncio.AbstractEventLoop, chunks: Any, exchange: _Exchange[AsyncConnection]
 ) -> None:
     if not loop.is_closed():
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_start, loop, _finish(chunks, response, lease))
+            loop.call_soon_threadsafe(_start, loop, _finish(chunks, exchange))
     _warn_abandoned()
 
 
@@ -728,11 +619,7 @@ def _start(loop: asyncio.AbstractEventLoop, finish: Coroutine[Any, Any, None]) -
     task.add_done_callback(_finishing.discard)
 
 
-async def _finish(
-    chunks: Any, response: Any, lease: _Lease[httpx.AsyncHTTPTransport] | None
-) -> None:
+async def _finish(chunks: Any, exchange: _Exchange[AsyncConnection]) -> None:
     with suppress(Exception):
         await chunks.aclose()
-    with suppress(Exception):
-        await response.aclose()
-    await _end_async(lease, reusable=False)
+    await _close_async(exchange)

@@ -16,7 +16,7 @@ from helpers_server import CLOSE, HOLD, Received, serve
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy, Timeout, errors
 from bedrock_bearer.wire.clock import Clock
-from bedrock_bearer.wire.transport import CONNECTION_IDLE_SECONDS
+from bedrock_bearer.wire.connections import CONNECTION_IDLE_SECONDS
 
 ONCE = RetryPolicy(max_attempts=1)
 HELD = [begun(START, delta("Hello")), HOLD]

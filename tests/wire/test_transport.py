@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import httpx2
 import pytest
@@ -21,7 +22,12 @@ from helpers_replies import FRAMES, REPLY, START, begun, delta, ok, streamed
 from helpers_server import CLOSE, HOLD, http_reply, serve
 
 from bedrock_bearer import RetryPolicy, Timeout, errors
-from bedrock_bearer.wire.transport import CONNECTION_IDLE_SECONDS, _FreeList, _Slots
+from bedrock_bearer.wire.connections import (
+    CONNECTION_IDLE_SECONDS,
+    FreeList,
+    Slots,
+    SyncConnection,
+)
 
 ONCE = RetryPolicy(max_attempts=1)
 BEDROCK = "https://bedrock.example"
@@ -136,7 +142,7 @@ def test_a_socks_proxy_without_its_package_is_refused_with_what_to_install(
     colour: Colour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-    monkeypatch.setattr("bedrock_bearer.wire.transport.find_spec", lambda _: None)
+    monkeypatch.setattr("bedrock_bearer.wire.connections.find_spec", lambda _: None)
 
     with pytest.raises(errors.ConfigurationError, match=r"httpx\[socks\]"):
         colour.client(BEDROCK)
@@ -438,9 +444,13 @@ def test_a_connection_that_failed_is_not_used_again(colour: Colour) -> None:
 # --------------------------------------------------------------------- the free list, the places
 
 
+def unused() -> SyncConnection:
+    return httpcore.HTTPConnection(httpcore.URL(BEDROCK).origin)
+
+
 def test_the_free_list_gives_the_connection_that_was_used_last(time: FakeTime) -> None:
-    free: _FreeList[httpx.HTTPTransport] = _FreeList(time.clock())
-    first, last = httpx.HTTPTransport(), httpx.HTTPTransport()
+    free: FreeList[SyncConnection] = FreeList(time.clock())
+    first, last = unused(), unused()
     free.put(first)
     free.put(last)
 
@@ -450,8 +460,8 @@ def test_the_free_list_gives_the_connection_that_was_used_last(time: FakeTime) -
 
 
 def test_the_free_list_sorts_out_what_was_idle_for_too_long(time: FakeTime) -> None:
-    free: _FreeList[httpx.HTTPTransport] = _FreeList(time.clock())
-    old, older, fresh = httpx.HTTPTransport(), httpx.HTTPTransport(), httpx.HTTPTransport()
+    free: FreeList[SyncConnection] = FreeList(time.clock())
+    old, older, fresh = unused(), unused(), unused()
     free.put(older)
     time.advance(1)
     free.put(old)
@@ -463,8 +473,8 @@ def test_the_free_list_sorts_out_what_was_idle_for_too_long(time: FakeTime) -> N
 
 
 def test_a_closed_free_list_keeps_nothing(time: FakeTime) -> None:
-    free: _FreeList[httpx.HTTPTransport] = _FreeList(time.clock())
-    connection = httpx.HTTPTransport()
+    free: FreeList[SyncConnection] = FreeList(time.clock())
+    connection = unused()
     assert free.put(connection)
 
     assert free.close() == [connection]
@@ -473,7 +483,7 @@ def test_a_closed_free_list_keeps_nothing(time: FakeTime) -> None:
 
 
 def test_there_are_as_many_places_as_connections_are_allowed() -> None:
-    slots = _Slots(2)
+    slots = Slots(2)
 
     assert slots.acquire(None)
     assert slots.acquire(None)

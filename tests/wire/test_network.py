@@ -1,0 +1,260 @@
+"""What lies between httpcore and the socket: chunks that came together, requests in one piece."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import h11
+import httpcore
+import pytest
+from helpers_clients import KEY, Colour
+from helpers_replies import FRAMES, REPLY, ok
+from helpers_server import CLOSE, chunk, http_reply, serve, stream_head
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bedrock_bearer import RetryPolicy, Timeout, errors
+from bedrock_bearer.wire.network import HOLD_BACK_BYTES, ChunkMerger, _ThreadStream
+
+ONCE = RetryPolicy(max_attempts=1)
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def handed_on(pieces: list[bytes]) -> list[bytes]:
+    """Return what httpcore gets to read of a reply that comes in `pieces`, and then ends."""
+    merger = ChunkMerger()
+    merged = [merger.merge(piece) for piece in [*pieces, b""]]
+    return [data for data in merged if data]
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
+    return [data[a:b] for a, b in pairwise(edges) if a < b]
+
+
+def understood(pieces: list[bytes]) -> tuple[bytes, object]:
+    """Return the body that h11 reads out of a reply, and how the reading ends."""
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    connection.send(h11.EndOfMessage())
+    body = b""
+    try:
+        for piece in [*pieces, b""]:
+            connection.receive_data(piece)
+            while True:
+                event = connection.next_event()
+                if isinstance(event, h11.Data):
+                    body += bytes(event.data)
+                elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.EndOfMessage):
+                    break
+            if isinstance(event, h11.EndOfMessage):
+                return body, [(bytes(name), bytes(value)) for name, value in event.headers]
+    except h11.RemoteProtocolError:
+        return body, "refused"
+    return body, "cut"
+
+
+# ------------------------------------------------------------------------------------------ chunks
+
+
+def test_chunks_that_came_together_are_handed_on_as_one() -> None:
+    data = HEAD + chunk(b"one") + chunk(b"two") + chunk(b"three") + END
+
+    assert handed_on([data]) == [HEAD + b"b\r\nonetwothree\r\n" + END]
+
+
+def test_a_chunk_that_came_in_part_is_not_held_back() -> None:
+    first, rest = HEAD + chunk(b"one") + b"8\r\nab", b"cdefgh\r\n" + chunk(b"i") + chunk(b"j")
+
+    assert handed_on([first, rest]) == [first, b"cdefgh\r\n2\r\nij\r\n"]
+
+
+def test_a_size_cut_in_two_waits_for_its_other_half() -> None:
+    assert handed_on([HEAD, b"1", b"0\r\n", b"0123456789abcdef\r\n"]) == [
+        HEAD,
+        b"10\r\n",
+        b"0123456789abcdef\r\n",
+    ]
+
+
+def test_the_half_of_a_size_is_handed_on_when_the_connection_ends() -> None:
+    assert handed_on([HEAD, b"1"]) == [HEAD, b"1"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+def test_a_body_that_is_not_plainly_chunked_stays_as_it_is(head: bytes) -> None:
+    data = chunk(b"1") + chunk(b"2")
+
+    assert handed_on([head + data]) == [head + data]
+    assert handed_on([head, data]) == [head, data]
+
+
+def test_an_interim_reply_comes_before_the_one_that_counts() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    assert handed_on([interim + HEAD, chunk(b"1") + chunk(b"2")]) == [
+        interim + HEAD,
+        b"2\r\n12\r\n",
+    ]
+
+
+def test_the_next_reply_on_a_connection_begins_with_its_head() -> None:
+    merger = ChunkMerger()
+    merger.merge(HEAD + chunk(b"1") + END)
+    merger.expect_reply()
+
+    assert merger.merge(HEAD + chunk(b"2") + chunk(b"3")) == HEAD + b"2\r\n23\r\n"
+
+
+sizes = st.sampled_from(["{:x}", "{:X}", "0{:x}", "{:x};name=value", "{:x} "])
+bodies = st.lists(st.tuples(st.binary(min_size=1, max_size=40), sizes), max_size=12)
+ends = st.sampled_from([END, b"0\r\nx-sum: 1\r\n\r\n", b"000\r\n\r\n", b""])
+
+
+@given(bodies, ends, st.lists(st.integers(0, 2000)))
+def test_merged_or_not_h11_reads_the_same(
+    parts: list[tuple[bytes, str]], end: bytes, places: list[int]
+) -> None:
+    body = b"".join(
+        size.format(len(data)).encode() + b"\r\n" + data + b"\r\n" for data, size in parts
+    )
+    pieces = cut(HEAD + body + end, places)
+
+    assert understood(handed_on(pieces)) == understood(pieces)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=20), max_size=8),
+    st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=3)), max_size=3),
+    st.lists(st.integers(0, 400)),
+)
+def test_what_is_no_chunk_is_left_for_h11_to_refuse(
+    payloads: list[bytes], damage: list[tuple[int, bytes]], places: list[int]
+) -> None:
+    body = bytearray(b"".join(map(chunk, payloads)) + END)
+    for place, junk in damage:
+        start = place % (len(body) + 1)
+        body[start : start + 1] = junk
+    pieces = cut(HEAD + bytes(body), places)
+
+    assert understood(handed_on(pieces)) == understood(pieces)
+
+
+def test_a_stream_of_chunks_that_came_together_is_read(colour: Colour) -> None:
+    body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
+    with (
+        serve([stream_head() + body, [stream_head() + body[:50], body[50:]]]) as server,
+        colour.client(server.url) as client,
+    ):
+        for _ in range(2):
+            with client.stream() as stream:
+                assert stream.final_response().text == "Hello there"
+
+    assert server.connections == 1
+
+
+# ---------------------------------------------------------------------------------------- requests
+
+
+class Recorder(httpcore.NetworkStream):
+    """Keeps what is sent, and answers."""
+
+    def __init__(self, *, is_broken: bool = False) -> None:
+        self.sent: list[bytes] = []
+        self._is_broken = is_broken
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._is_broken:
+            raise httpcore.WriteError
+        self.sent.append(buffer)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return b"the answer"
+
+
+def test_head_and_body_leave_in_one_piece() -> None:
+    recorder = Recorder()
+    stream = _ThreadStream(recorder)
+    stream.write(b"head ")
+    stream.write(b"body")
+    assert recorder.sent == []
+
+    assert stream.read(100) == b"the answer"
+    assert recorder.sent == [b"head body"]
+
+
+def test_a_large_body_does_not_wait() -> None:
+    recorder = Recorder()
+    stream = _ThreadStream(recorder)
+    stream.write(b"head ")
+    stream.write(b"x" * (HOLD_BACK_BYTES + 1))
+
+    assert recorder.sent == [b"head " + b"x" * (HOLD_BACK_BYTES + 1)]
+
+
+def test_a_server_that_does_not_listen_to_the_end_may_have_answered() -> None:
+    stream = _ThreadStream(Recorder(is_broken=True))
+    stream.write(b"head")
+
+    assert stream.read(100) == b"the answer"
+
+
+def test_a_large_request_and_a_large_reply_pass(colour: Colour) -> None:
+    text = "x" * 3_000_000
+    reply = {**REPLY, "output": {"message": {"role": "assistant", "content": [{"text": text}]}}}
+    with serve([http_reply(reply)]) as server, colour.client(server.url) as client:
+        assert client.converse(messages=text).text == text
+
+    assert server.requests[0].json["messages"][0]["content"][0]["text"] == text
+
+
+@contextmanager
+def deaf_server() -> Iterator[str]:
+    """Give the URL of a server that takes connections, and reads nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_server_that_takes_nothing_ends_in_a_timeout_of_writing(colour: Colour) -> None:
+    timeout = Timeout(connect=5, write=0.05, read=5)
+    with (
+        deaf_server() as url,
+        colour.client(url, retry=ONCE, timeout=timeout) as client,
+        pytest.raises(errors.RequestTimeoutError, match="could not be sent"),
+    ):
+        client.converse(messages="x" * 20_000_000)
+
+
+def test_a_connection_that_the_server_ends_is_replaced(colour: Colour) -> None:
+    goodbye = http_reply(REPLY, headers={"connection": "close"})
+    with serve([[goodbye, CLOSE], ok()]) as server, colour.client(server.url) as client:
+        client.converse()
+        client.converse()
+
+    assert server.connections == 2
+
+
+# ------------------------------------------------------------------------------------------ httpx
+
+
+@pytest.mark.parametrize("name", ["BedrockClient", "AsyncBedrockClient"])
+def test_httpx_is_not_imported_for_who_brings_no_client_of_it(name: str) -> None:
+    code = (
+        f"import sys; from bedrock_bearer import {name}; "
+        f"{name}({KEY!r}, region='us-east-1'); assert 'httpx' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
