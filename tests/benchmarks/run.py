@@ -148,6 +148,8 @@ def worker_environment(folder: Path, authority: trustme.CA) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("AWS_") and not name.lower().endswith("_proxy")
     }
+    # Whoever is installed has been compiled; without this, this library alone would be, each time.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return {
         **inherited,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE.parent}",
