@@ -39,12 +39,19 @@ def local_iam(bedrock: LocalBedrock) -> Iterator[Any]:
 
 
 @contextmanager
-def moto_iam() -> Iterator[Any]:
-    """Serve moto's IAM over HTTP and return a client of it."""
+def moto() -> Iterator[str]:
+    """Serve moto over HTTP and return its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    client = iam_client(f"http://{host}:{port}")
-    yield client
-    client.close()
+    yield f"http://{host}:{port}"
     server.stop()
+
+
+@contextmanager
+def moto_iam() -> Iterator[Any]:
+    """Serve moto's IAM over HTTP and return a client of it."""
+    with moto() as url:
+        client = iam_client(url)
+        yield client
+        client.close()

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
     from bedrock_bearer.access.evaluation import Decision, NamedPolicy, PolicySet, evaluate
+    from bedrock_bearer.access.fetch import FetchedPolicies, fetch_policies
     from bedrock_bearer.access.located import LocatedStatement
     from bedrock_bearer.access.location import locate
 
 _HOMES = {
     "Decision": "evaluation",
+    "FetchedPolicies": "fetch",
     "LocatedStatement": "located",
     "NamedPolicy": "evaluation",
     "PolicyDocument": "document",
@@ -36,6 +38,7 @@ _HOMES = {
     "deny_key_creation": "build",
     "deny_use": "build",
     "evaluate": "evaluation",
+    "fetch_policies": "fetch",
     "limit_key_age": "build",
     "locate": "location",
     "read_document": "document",
@@ -44,6 +47,7 @@ _HOMES = {
 __all__ = [
     "Decision",
     "Denial",
+    "FetchedPolicies",
     "GoverningPolicy",
     "LocatedStatement",
     "NamedPolicy",
@@ -55,6 +59,7 @@ __all__ = [
     "deny_key_creation",
     "deny_use",
     "evaluate",
+    "fetch_policies",
     "limit_key_age",
     "locate",
     "read_document",

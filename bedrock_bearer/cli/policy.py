@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,7 +13,13 @@ from bedrock_bearer.cli.outcome import OK, REFUSED, USAGE, fail, print_json
 from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
-    from bedrock_bearer.access import Decision, Denial, LocatedStatement, NamedPolicy
+    from bedrock_bearer.access import (
+        Denial,
+        FetchedPolicies,
+        GoverningPolicy,
+        LocatedStatement,
+        NamedPolicy,
+    )
     from bedrock_bearer.keys import KeyDescription
 
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"])
@@ -69,6 +76,7 @@ def max_age(days: int, scp: bool) -> None:
 
 @policy.command()
 @click.option("--policy", "files", multiple=True, type=click.Path(), help="A policy document.")
+@click.option("--from-aws", is_flag=True, help="Read the principal's policies from AWS.")
 @click.option("--token-type", type=TOKEN_TYPES, help="The type of the key that calls.")
 @click.option("--key", "key_source", metavar="SOURCE", help="The key: env:NAME, file:PATH or -.")
 @click.option("--age-days", type=click.IntRange(1, 36600), help="Creating a key of this age.")
@@ -78,6 +86,7 @@ def max_age(days: int, scp: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def explain(
     files: tuple[str, ...],
+    from_aws: bool,
     token_type: str | None,
     key_source: str | None,
     age_days: int | None,
@@ -90,160 +99,235 @@ def explain(
 
     Exit code 4 when the answer is no. With --message -, the denial pasted on standard input is
     explained, and located in the policies if any are given.
+
+    With --from-aws, the policies are read of the principal that the denial names, else of the
+    IAM user of the key, else of the AWS credentials that are used for it.
     """
     if message not in (None, "-"):
         raise click.UsageError("--message takes - : the denial is read from standard input.")
     if message == "-" and key_source == "-":
         raise click.UsageError("--message - and --key - cannot both read standard input.")
+    if not (files or from_aws or message):
+        raise click.UsageError("Give --policy FILE or --from-aws, or --message - and a denial.")
+    output = _Output(as_json, redact)
+    policies = [_read(path, as_json=as_json) for path in files]
     try:
-        key = _key(key_source)
+        key = _key(key_source, token_type)
+        if message == "-":
+            denial = _denial(as_json=as_json)
+            fetched = _fetched(denial.principal_arn, key) if from_aws else None
+            _explain_message(denial, key, policies, fetched, output)
+        action, context = _question(key, age_days, mantle)
+        fetched = _fetched(None, key) if from_aws else None
+        _explain_decision(action, context, policies, fetched, output)
     except BedrockError as error:
         fail(error, as_json=as_json)
-    policies = [_read(path) for path in files]
-    if message == "-":
-        _explain_message(sys.stdin.read(), key, token_type, policies, redact, as_json)
-    if not policies:
-        raise click.UsageError("Give --policy FILE, or --message - and a denial to explain.")
-    _explain_decision(policies, key, token_type, age_days, mantle, as_json)
 
 
-def _key(source: str | None) -> KeyDescription | None:
-    if source is None:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """How the answer is given: as lines or as one JSON document, masked or not."""
+
+    as_json: bool
+    redact: bool
+
+    def end(self, document: dict[str, Any], lines: list[str], code: int) -> NoReturn:
+        """Give the answer, and exit."""
+        if self.as_json:
+            document = {"ok": code == OK, "exit_code": code, **document}
+            print_json(self._masked(document))
+        else:
+            for unread in document.get("unread") or []:
+                click.echo(self._masked(f"Not read: {unread}"), err=True)
+            for line in lines:
+                click.echo(self._masked(line))
+        sys.exit(code)
+
+    def _masked(self, answer: Any) -> Any:
+        from bedrock_bearer.access.governing import mask
+
+        if not self.redact:
+            return answer
+        if isinstance(answer, dict):
+            return {self._masked(name): self._masked(value) for name, value in answer.items()}
+        if isinstance(answer, list):
+            return [self._masked(value) for value in answer]
+        return mask(answer) if isinstance(answer, str) else answer
+
+
+def _refuse(problem: str, *, as_json: bool) -> NoReturn:
+    """Say in one line what is wrong with what was given, and exit."""
+    if as_json:
+        print_json({"ok": False, "exit_code": USAGE, "error": {"message": problem}})
+    else:
+        click.echo(problem, err=True)
+    sys.exit(USAGE)
+
+
+def _key(source: str | None, token_type: str | None) -> KeyDescription | None:
+    """Return the key that is asked about; a type that was given counts more than what it says."""
+    from bedrock_bearer.keys import KeyDescription, TokenType
     from bedrock_bearer.keys.sources import read_key
 
-    return read_key(source).description
+    if source is None and token_type is None:
+        return None
+    unnamed = KeyDescription(None, "", "the command line")
+    key = unnamed if source is None else read_key(source).description
+    return key if token_type is None else replace(key, token_type=TokenType(token_type))
 
 
-def _read(path: str) -> NamedPolicy:
+def _read(path: str, *, as_json: bool) -> NamedPolicy:
     """Read a policy file; what is wrong with it is one line and exit code 2."""
     from bedrock_bearer.access import NamedPolicy, read_document
 
     try:
-        return NamedPolicy(read_document(Path(path).read_text(encoding="utf-8")), name=path)
+        return NamedPolicy(read_document(Path(path).read_text(encoding="utf-8-sig")), name=path)
     except OSError as error:
         problem = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text"
     except ValueError as error:
         problem = str(error)
-    click.echo(f"{path}: {problem}", err=True)
-    sys.exit(USAGE)
+    _refuse(f"{path}: {problem}", as_json=as_json)
+
+
+def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPolicies:
+    from bedrock_bearer.access import fetch_policies
+    from bedrock_bearer.keys.sources import region_of_environment
+    from bedrock_bearer.wire.endpoint import partition_of
+
+    if principal_arn is None and key is not None and key.account_id and key.user_name:
+        partition = partition_of(region_of_environment() or "us-east-1")
+        principal_arn = f"arn:{partition}:iam::{key.account_id}:user/{key.user_name}"
+    return fetch_policies(principal_arn)
+
+
+def _of(fetched: FetchedPolicies | None) -> dict[str, Any]:
+    if fetched is None:
+        return {}
+    return {"principal_arn": fetched.principal_arn, "unread": fetched.unread}
 
 
 # -------------------------------------------------------------------------- a pasted denial
 
 
-def _explain_message(
-    text: str,
-    key: KeyDescription | None,
-    token_type: str | None,
-    policies: list[NamedPolicy],
-    redact: bool,
-    as_json: bool,
-) -> NoReturn:
-    from bedrock_bearer.access import Denial, GoverningPolicy, locate
+def _denial(*, as_json: bool) -> Denial:
+    from bedrock_bearer.access import Denial
 
-    denial = Denial.parse(text)
+    denial = Denial.parse(sys.stdin.read())
     if denial is None:
-        click.echo("Standard input holds no denial in AWS's form.", err=True)
-        sys.exit(USAGE)
-    governing = GoverningPolicy.from_denial(denial, key or _description(token_type))
-    located = locate(governing or denial, policies) if policies else []
+        _refuse("Standard input holds no denial in AWS's form.", as_json=as_json)
+    return denial
+
+
+def _explain_message(
+    denial: Denial,
+    key: KeyDescription | None,
+    policies: list[NamedPolicy],
+    fetched: FetchedPolicies | None,
+    output: _Output,
+) -> NoReturn:
+    from bedrock_bearer.access import GoverningPolicy
+
+    governing = GoverningPolicy.from_denial(denial, key)
+    located = _located(governing or denial, policies, fetched)
     # Of several candidates none is proved to be the one.
     if governing is not None and len(located) == 1:
         governing = governing.located(located[0])
-    explanation = governing.explain(redact=redact) if governing else _plain(denial, redact)
-    if as_json:
-        print_json(
-            {
-                "ok": False,
-                "exit_code": REFUSED,
-                "action": denial.action,
-                "effect": denial.effect,
-                "policy_type": denial.policy_type,
-                "certainty": governing.certainty if governing else None,
-                "explanation": explanation,
-                "statements": [_statement(one) for one in located],
-            }
-        )
-    else:
-        click.echo(explanation)
-        for one in located:
-            click.echo(one.describe())
-    sys.exit(REFUSED)
+    explanation = governing.explain() if governing else _plain(denial)
+    document = {
+        "action": denial.action,
+        "effect": denial.effect,
+        "policy_type": denial.policy_type,
+        "certainty": governing.certainty if governing else None,
+        "explanation": explanation,
+        "statements": [_statement(one) for one in located],
+        **_of(fetched),
+    }
+    is_said = governing is not None and governing.statement is not None
+    candidates = [] if is_said else [f"May govern: {one.describe()}" for one in located]
+    output.end(document, [*explanation.splitlines(), *candidates], REFUSED)
 
 
-def _description(token_type: str | None) -> KeyDescription | None:
-    if token_type is None:
-        return None
-    from bedrock_bearer.keys import KeyDescription, TokenType
+def _located(
+    refusal: Denial | GoverningPolicy,
+    policies: list[NamedPolicy],
+    fetched: FetchedPolicies | None,
+) -> list[LocatedStatement]:
+    if not policies and fetched is None:
+        return []
+    from bedrock_bearer.access import locate
 
-    return KeyDescription(TokenType(token_type), "", "the command line")
+    # Files do not say what kind of policy they are; what AWS holds does.
+    return locate(refusal, policies) + (locate(refusal, fetched.policies) if fetched else [])
 
 
-def _plain(denial: Denial, redact: bool) -> str:
+def _plain(denial: Denial) -> str:
     """Explain the refusal of another action than the use of a key."""
-    from bedrock_bearer.access.governing import mask
-
     principal = denial.principal_arn or "the principal"
     policy_type = denial.policy_type or "a policy that AWS does not name"
     how = {"explicit": "an explicit deny in", "implicit": "no Allow in"}.get(denial.effect or "")
-    text = f"Refused: {denial.action} by {principal}: {how or 'denied by'} {policy_type}."
-    return mask(text) if redact else text
+    return f"Refused: {denial.action} by {principal}: {how or 'denied by'} {policy_type}."
 
 
 # ------------------------------------------------------------------------------ a decision
 
 
-def _explain_decision(
-    policies: list[NamedPolicy],
-    key: KeyDescription | None,
-    token_type: str | None,
-    age_days: int | None,
-    mantle: bool,
-    as_json: bool,
-) -> NoReturn:
-    from bedrock_bearer.access import evaluate
-
-    action, context = _question(key, token_type, age_days, mantle)
-    decision = evaluate(policies, action, context)
-    code = OK if decision.allowed else REFUSED
-    if as_json:
-        print_json(_decision_document(decision, context, code))
-    else:
-        asked = ", ".join(f"{name} = {value}" for name, value in context.items())
-        click.echo(f"{action} with {asked or 'no condition keys'}")
-        click.echo(f"{'allowed' if decision.allowed else 'denied'}: {decision.reason}")
-        if decision.statement is not None and not decision.allowed:
-            click.echo(decision.statement.describe())
-    sys.exit(code)
-
-
 def _question(
-    key: KeyDescription | None, token_type: str | None, age_days: int | None, mantle: bool
+    key: KeyDescription | None, age_days: int | None, mantle: bool
 ) -> tuple[str, dict[str, Any]]:
     """Return the action that is asked about, and its condition keys."""
     from bedrock_bearer.access.build import AGE_KEY, BEDROCK_SERVICE, CREATE_KEY, SERVICE_KEY
 
     if age_days is not None:
         return CREATE_KEY, {SERVICE_KEY: BEDROCK_SERVICE, AGE_KEY: age_days}
-    found = token_type or (key.token_type if key else None)
-    if found is None:
+    token_type = key.token_type if key else None
+    if token_type is None:
         raise click.UsageError("Say what is asked: --token-type, --key or --age-days.")
     service = "bedrock-mantle" if mantle else "bedrock"
-    return f"{service}:CallWithBearerToken", {f"{service}:bearerTokenType": str(found)}
+    return f"{service}:CallWithBearerToken", {f"{service}:bearerTokenType": token_type.value}
 
 
-def _decision_document(decision: Decision, context: dict[str, Any], code: int) -> dict[str, Any]:
-    return {
-        "ok": decision.allowed,
-        "exit_code": code,
-        "action": decision.action,
+def _explain_decision(
+    action: str,
+    context: dict[str, Any],
+    policies: list[NamedPolicy],
+    fetched: FetchedPolicies | None,
+    output: _Output,
+) -> NoReturn:
+    from bedrock_bearer.access import PolicySet, evaluate
+    from bedrock_bearer.access.denial import account_of
+
+    applying = PolicySet(identity=policies)
+    known = dict(context)
+    if fetched is not None:
+        identity = [*policies, *fetched.policies.identity]
+        applying = replace(fetched.policies, identity=identity)
+        known["aws:PrincipalAccount"] = account_of(fetched.principal_arn)
+        if ":user/" in fetched.principal_arn:
+            known["aws:PrincipalArn"] = fetched.principal_arn
+            known["aws:username"] = fetched.principal_arn.rsplit("/", 1)[-1]
+    decision = evaluate(applying, action, known)
+    document = {
+        "action": action,
         "context": context,
         "effect": decision.effect,
         "policy_type": decision.policy_type,
         "reason": decision.reason,
         "statement": _statement(decision.statement) if decision.statement else None,
+        **_of(fetched),
     }
+    asked = ", ".join(f"{name} = {value}" for name, value in context.items())
+    who = f" by {fetched.principal_arn}" if fetched else ""
+    lines = [
+        f"{action} with {asked}{who}",
+        f"{'allowed' if decision.allowed else 'denied'}: {decision.reason}",
+    ]
+    if decision.statement is not None and not decision.allowed:
+        lines.append(decision.statement.describe())
+    if fetched is not None and fetched.unread:
+        lines.append("This is what the policies that could be read say; others may say more.")
+    output.end(document, lines, OK if decision.allowed else REFUSED)
 
 
 def _statement(located: LocatedStatement) -> dict[str, Any]:

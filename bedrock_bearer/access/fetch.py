@@ -1,0 +1,245 @@
+"""The policies that AWS itself holds for a principal. Needs `bedrock-bearer[aws]`.
+
+Read with AWS credentials: an API key cannot read policies. See
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_manage.html and
+https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListPoliciesForTarget.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bedrock_bearer.access.denial import account_of
+from bedrock_bearer.access.document import read_document
+from bedrock_bearer.access.evaluation import NamedPolicy, PolicySet
+from bedrock_bearer.errors import ConfigurationError
+from bedrock_bearer.keys.sources import region_of_environment
+
+_PRINCIPAL = re.compile(
+    r"arn:[a-z0-9-]+:(?:iam|sts)::[0-9]{12}:(?P<kind>user|role|assumed-role)/(?P<name>\S+)"
+)
+_NOT_IN_USE = ("AWSOrganizationsNotInUseException", "PolicyTypeNotEnabledException")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPolicies:
+    """What AWS holds for a principal, as far as it may be read.
+
+    Attributes:
+        principal_arn: the principal.
+        policies: the policies that were read.
+        unread: what could not be read and why, a line each; what it says may decide as well.
+    """
+
+    principal_arn: str
+    policies: PolicySet
+    unread: list[str]
+
+
+def fetch_policies(principal_arn: str | None = None, *, session: Any = None) -> FetchedPolicies:
+    """Read the policies of a principal over IAM, and those above its account over Organizations.
+
+    Of a user these are its own policies and its groups', inline and managed, and its permissions
+    boundary; of a role or a session of one, the role's. What may not be read is listed, and the
+    rest is read none the less. Only credentials of the principal's own account can read its
+    identity-based policies, and mostly those of the management account the organisation's.
+
+    Args:
+        principal_arn: an IAM user, a role or a session of a role. Default: whose credentials
+            are used.
+        session: the `boto3.Session` whose credentials are used. Default: a new one.
+
+    Raises:
+        ConfigurationError: boto3 is not installed, no AWS credentials were found, AWS cannot be
+            reached, or it knows no such user or role.
+    """
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        problem = "Reading policies from AWS needs boto3: pip install 'bedrock-bearer[aws]'."
+        raise ConfigurationError(problem) from None
+    try:
+        session = session or boto3.Session(region_name=region_of_environment())
+        caller_arn = str(_client(session, "sts").get_caller_identity()["Arn"])
+    except BotoCoreError as error:
+        problem = f"AWS was not asked for policies: {error}"
+    except ClientError as error:
+        problem = f"AWS does not say whose credentials these are: {_code(error)}."
+    else:
+        reading = _Reading(session, principal_arn or caller_arn, account_of(caller_arn))
+        return reading.fetched()
+    raise ConfigurationError(problem)
+
+
+def _client(session: Any, service: str) -> Any:
+    # All three are the same in every Region of a partition, and sts wants to hear one.
+    return session.client(service, region_name=session.region_name or "us-east-1")
+
+
+def _code(error: Any) -> str:
+    """Return AWS's code for its refusal, or what kept boto3 from asking."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code") or type(error).__name__)
+
+
+class _Reading:
+    """One reading of all policies, which notes what it may not read."""
+
+    def __init__(self, session: Any, principal_arn: str, caller_account: str | None) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        found = _PRINCIPAL.fullmatch(principal_arn)
+        if found is None:
+            raise ConfigurationError(
+                f"{principal_arn} is no IAM user or role: its policies cannot be read."
+            )
+        self._arn = principal_arn
+        self._is_session = found["kind"] == "assumed-role"
+        self._kind = "user" if found["kind"] == "user" else "role"
+        # A user's or a role's path stands before its name, a session's name behind the role's.
+        self._name = found["name"].split("/")[0 if self._is_session else -1]
+        self._caller_account = caller_account
+        self._iam = _client(session, "iam")
+        self._organizations = _client(session, "organizations")
+        self._failures = (BotoCoreError, ClientError)
+        self._unread: list[str] = []
+
+    def fetched(self) -> FetchedPolicies:
+        boundary, identity = self._in_account()
+        targets = self._targets()
+        policies = PolicySet(
+            identity=identity,
+            boundary=boundary,
+            service_control=self._of_organisation("SERVICE_CONTROL_POLICY", targets),
+            resource_control=self._of_organisation("RESOURCE_CONTROL_POLICY", targets),
+        )
+        if self._is_session:
+            self._unread.append("session policies: AWS does not tell them")
+        return FetchedPolicies(self._arn, policies, self._unread)
+
+    def _in_account(self) -> tuple[list[NamedPolicy], list[NamedPolicy]]:
+        """Return the permissions boundary and the identity-based policies."""
+        account = account_of(self._arn)
+        if account != self._caller_account:
+            self._unread.append(
+                "identity-based policies and permissions boundary: the AWS credentials are of "
+                f"the account {self._caller_account}, not of {account}"
+            )
+            return [], []
+        return self._boundary(), self._identity()
+
+    def _identity(self) -> list[NamedPolicy]:
+        policies = self._policies_of(self._kind, self._name)
+        if self._kind == "user":
+            groups = self._listed(self._iam, "list_groups_for_user", UserName=self._name)
+            for group in groups:
+                policies += self._policies_of("group", group["GroupName"])
+        return policies
+
+    def _policies_of(self, kind: str, name: str) -> list[NamedPolicy]:
+        """Return the inline and the managed policies of a user, a group or a role."""
+        owner = {f"{kind.capitalize()}Name": name}
+        policies = []
+        for inline in self._listed(self._iam, f"list_{kind}_policies", **owner):
+            answer = self._asked(self._iam, f"get_{kind}_policy", PolicyName=inline, **owner)
+            if answer is not None:
+                owned = f"{inline} of the {kind} {name}"
+                policies += self._document(answer["PolicyDocument"], owned)
+        for attached in self._listed(self._iam, f"list_attached_{kind}_policies", **owner):
+            policies += self._managed(attached["PolicyArn"])
+        return policies
+
+    def _boundary(self) -> list[NamedPolicy]:
+        named = self._kind.capitalize()
+        answer = self._asked(self._iam, f"get_{self._kind}", **{f"{named}Name": self._name})
+        boundary = answer[named].get("PermissionsBoundary") if answer else None
+        return self._managed(boundary["PermissionsBoundaryArn"]) if boundary else []
+
+    def _managed(self, arn: str) -> list[NamedPolicy]:
+        policy = self._asked(self._iam, "get_policy", PolicyArn=arn)
+        if policy is None:
+            return []
+        name, version_id = policy["Policy"]["PolicyName"], policy["Policy"]["DefaultVersionId"]
+        version = self._asked(self._iam, "get_policy_version", PolicyArn=arn, VersionId=version_id)
+        if version is None:
+            return []
+        return self._document(version["PolicyVersion"]["Document"], name, arn)
+
+    def _document(self, document: Any, name: str, arn: str | None = None) -> list[NamedPolicy]:
+        try:
+            return [NamedPolicy(read_document(document), name, arn)]
+        except ValueError as error:
+            self._unread.append(f"{arn or name}: {error}")
+        return []
+
+    def _targets(self) -> list[str]:
+        """Return the account and what stands above it, up to the root of the organisation."""
+        account = account_of(self._arn)
+        answer = self._asked(self._organizations, "describe_organization")
+        # Without an organisation, and in its management account, no such policy holds.
+        if account is None or answer is None:
+            return []
+        if answer["Organization"]["MasterAccountId"] == account:
+            return []
+        targets = [account]
+        while not targets[-1].startswith("r-"):
+            parents = list(self._listed(self._organizations, "list_parents", ChildId=targets[-1]))
+            if not parents:
+                break
+            targets.append(parents[0]["Id"])
+        return targets
+
+    def _of_organisation(self, kind: str, targets: list[str]) -> list[list[NamedPolicy]]:
+        levels = [
+            [
+                policy
+                for summary in self._listed(
+                    self._organizations, "list_policies_for_target", TargetId=target, Filter=kind
+                )
+                for policy in self._described(summary)
+            ]
+            for target in targets
+        ]
+        return [level for level in levels if level]
+
+    def _described(self, summary: dict[str, Any]) -> list[NamedPolicy]:
+        answer = self._asked(self._organizations, "describe_policy", PolicyId=summary["Id"])
+        if answer is None:
+            return []
+        return self._document(answer["Policy"]["Content"], summary["Name"], summary["Arn"])
+
+    def _asked(self, client: Any, operation: str, **arguments: str) -> dict[str, Any] | None:
+        """Return an answer, or None and a note of why there is none."""
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**arguments)
+        except self._failures as error:
+            self._note(client, operation, arguments, error)
+            return None
+        return answer
+
+    def _listed(self, client: Any, operation: str, **arguments: str) -> Iterator[Any]:
+        """Yield the members of a list, as far as it may be read."""
+        paginator = client.get_paginator(operation)
+        try:
+            for page in paginator.paginate(**arguments):
+                for key in paginator.result_keys:
+                    yield from key.search(page) or []
+        except self._failures as error:
+            self._note(client, operation, arguments, error)
+
+    def _note(
+        self, client: Any, operation: str, arguments: dict[str, str], error: Exception
+    ) -> None:
+        code = _code(error)
+        if code in _NOT_IN_USE:
+            return
+        if code == "NoSuchEntity" and operation == f"get_{self._kind}":
+            raise ConfigurationError(f"IAM knows no {self._kind} {self._name}.")
+        service = client.meta.service_model.service_name
+        action = client.meta.method_to_api_mapping[operation]
+        asked = ", ".join(f"{name}={value}" for name, value in arguments.items())
+        self._unread.append(f"{service}:{action}({asked}): {code}")
