@@ -321,6 +321,6 @@ def _names_principal(principals: str | dict[str, str | list[str]], context: Cont
     if isinstance(principals, str):
         return True
     arn = str(context.get("aws:principalarn", ""))
-    account = arn.split(":")[4] if arn.count(":") >= 5 else ""
-    mine = {"*", arn, account, f"arn:aws:iam::{account}:root"} if arn else {"*"}
+    partition, account = arn.split(":")[1:5:3] if arn.count(":") >= 5 else ("", "")
+    mine = {"*", arn, account, f"arn:{partition}:iam::{account}:root"} if arn else {"*"}
     return any(name in mine for names in principals.values() for name in _texts(names))

@@ -155,6 +155,18 @@ def test_the_statement_that_limits_the_age_is_located() -> None:
     assert found.sid == "DenyKeysThatLiveTooLong"
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+@pytest.mark.parametrize("account", ["123456789012", "210987654321"])
+def test_a_principal_is_named_by_its_account_in_any_partition(partition: str, account: str) -> None:
+    root = {"AWS": f"arn:{partition}:iam::{account}:root"}
+    policies = PolicySet(
+        identity=[ALLOW_ALL], resource_control=[document(statement("Deny", Principal=root))]
+    )
+    caller = {"aws:PrincipalArn": f"arn:{partition}:iam::123456789012:user/dev"}
+
+    assert evaluate(policies, USE, caller).allowed == (account != "123456789012")
+
+
 def test_a_located_statement_for_all_keys_is_not_called_one_for_a_type() -> None:
     policies = [deny_all_keys()]
     denial = Denial.parse(evaluate(policies, USE).sentence(PRINCIPAL))
@@ -470,6 +482,82 @@ def test_no_valid_document_and_no_context_is_too_strange_to_decide_on(
     decision = evaluate([document(statement("Allow", Condition=condition))], USE, context)
 
     assert decision.allowed in (True, False)
+
+
+texts = st.text(min_size=1, max_size=12) | st.sampled_from(
+    [
+        "*",
+        "?",
+        "${",
+        "${a}",
+        "${*}",
+        "${a, 'x'}",
+        "${}",
+        "bedrock:*",
+        "arn:*:iam::1:root",
+        PRINCIPAL,
+    ]
+)
+one_or_more = texts | st.lists(texts, min_size=1, max_size=3)
+principals = st.just("*") | st.dictionaries(
+    st.sampled_from(["AWS", "Service", "Federated"]), one_or_more, max_size=2
+)
+anything = strange | st.lists(strange, max_size=2) | texts
+
+
+def either(names: tuple[str, str], given: Any) -> Any:
+    return st.dictionaries(st.sampled_from(names), given, min_size=1, max_size=1)
+
+
+whole_statements = st.builds(
+    lambda effect, *parts: {"Effect": effect} | {k: v for part in parts for k, v in part.items()},
+    st.sampled_from(["Allow", "Deny"]),
+    either(("Action", "NotAction"), one_or_more),
+    either(("Resource", "NotResource"), one_or_more) | st.just({}),
+    either(("Principal", "NotPrincipal"), principals) | st.just({}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "Sid": st.text(max_size=5),
+            "Condition": st.dictionaries(
+                all_operators | operators,
+                st.dictionaries(
+                    texts, strange_values | st.lists(strange_values, max_size=2), max_size=2
+                ),
+                max_size=2,
+            ),
+        },
+    ),
+)
+
+
+@given(
+    st.builds(
+        lambda version, statements: {"Version": version, "Statement": statements},
+        st.sampled_from(["2008-10-17", "2012-10-17"]),
+        whole_statements | st.lists(whole_statements, max_size=3),
+    ),
+    st.sampled_from(["identity", "boundary", "session", "service_control", "resource_control"]),
+    texts | st.sampled_from([USE, CREATE]),
+    st.dictionaries(texts | st.just("aws:PrincipalArn"), anything, max_size=3),
+    texts,
+)
+def test_whatever_a_valid_document_holds_it_is_decided_on_and_searched(
+    given: dict[str, Any], layer: str, action: str, context: dict[str, Any], resource: str
+) -> None:
+    policies = PolicySet(**{layer: [read_document(given)]})
+
+    decision = evaluate(policies, action, context, resource)
+    located = [
+        found
+        for how in ("with an explicit deny in an identity-based policy", "because no ... allows")
+        for denial in [Denial.parse(f"User: {PRINCIPAL} is not authorized to perform: {USE} {how}")]
+        if denial is not None
+        for found in locate(denial, [given], context)
+    ]
+
+    assert decision.allowed in (True, False)
+    assert all(found.statement in read_document(given).statements for found in located)
 
 
 @given(st.lists(some_statements, min_size=1, max_size=5), contexts, st.randoms())
