@@ -106,25 +106,17 @@ def _ssl_context(*, needed: bool) -> ssl.SSLContext:
     if not needed:
         # Loading the authorities is slow, and plain http to loopback needs none.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for variable, argument in _AUTHORITIES:
+    for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         if path := os.environ.get(variable):
-            return _context_of(variable, argument, path)
+            return _context_of(variable, path)
     import certifi
 
     return ssl.create_default_context(cafile=certifi.where())
 
 
-_AUTHORITIES = (
-    ("AWS_CA_BUNDLE", "cafile"),
-    ("SSL_CERT_FILE", "cafile"),
-    ("SSL_CERT_DIR", "capath"),
-)
-"""Where the authorities to trust may be named: by AWS's own variable, and by OpenSSL's."""
-
-
-def _context_of(variable: str, argument: str, path: str) -> ssl.SSLContext:
+def _context_of(variable: str, path: str) -> ssl.SSLContext:
     try:
-        if argument == "capath":
+        if variable == "SSL_CERT_DIR":
             return ssl.create_default_context(capath=path)
         return ssl.create_default_context(cafile=path)
     except OSError as error:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import socketserver
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import h11
 import httpcore
 import pytest
+import trustme
 from helpers_clients import KEY, Colour
 from helpers_replies import FRAMES, REPLY, ok
 from helpers_server import CLOSE, chunk, http_reply, serve, stream_head
@@ -19,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_bearer import RetryPolicy, Timeout, errors
+from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, _Connection
 from bedrock_bearer.wire.network import HOLD_BACK_BYTES, ChunkMerger, _ThreadStream
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -258,3 +266,111 @@ def test_httpx_is_not_imported_for_who_brings_no_client_of_it(name: str) -> None
         f"{name}({KEY!r}, region='us-east-1'); assert 'httpx' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---------------------------------------------------------------------------------------- tunnels
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """One CONNECT, and then whatever both sides say."""
+
+    def handle(self) -> None:
+        host, _, port = self.rfile.readline().split()[1].decode().partition(":")
+        while self.rfile.readline().strip():
+            pass
+        with socket.create_connection((host, int(port))) as server:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            back = threading.Thread(target=self._copy, args=(server.recv, self.wfile.write))
+            back.start()
+            self._copy(self.rfile.read1, server.sendall)
+            server.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    def _copy(self, read: Any, write: Any) -> None:
+        with suppress(OSError):
+            while data := read(65536):
+                write(data)
+
+
+@contextmanager
+def tunnel(tls: ssl.SSLContext | None) -> Iterator[str]:
+    """Give the URL of a proxy that tunnels, itself reached over TLS where a context is given."""
+
+    class Proxy(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def get_request(self) -> tuple[Any, Any]:
+            connection, address = super().get_request()
+            if tls is not None:
+                connection = tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+            return connection, address
+
+    with Proxy(("127.0.0.1", 0), Tunnel) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{proxy.server_address[1]}"
+        finally:
+            proxy.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("proxy_over_tls", [False, True])
+def test_tls_passes_through_a_tunnel(
+    proxy_over_tls: bool, colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
+    with (
+        serve([ok(), stream_head() + body], tls) as server,
+        tunnel(tls if proxy_over_tls else None) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", proxy)
+        with colour.client(server.url, retry=ONCE) as client:
+            assert client.converse().text == "Hello there"
+            with client.stream() as stream:
+                assert stream.final_response().text == "Hello there"
+
+    assert server.connections == 1
+
+
+# ------------------------------------------------------------------------------- an event loop's
+
+
+class Pausable(asyncio.Transport):
+    """Notes whether it may read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused = False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+
+async def test_a_server_is_held_up_while_nobody_reads() -> None:
+    transport = Pausable()
+    connection = _Connection(asyncio.get_running_loop())
+    connection.connection_made(transport)
+
+    connection.data_received(b"x" * MAX_WAITING_BYTES)
+    assert not transport.paused
+    connection.data_received(b"x")
+    assert transport.paused
+
+    connection.take(MAX_WAITING_BYTES // 4)
+    assert transport.paused
+    connection.take(MAX_WAITING_BYTES // 2)
+    assert not transport.paused

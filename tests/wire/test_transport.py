@@ -151,27 +151,28 @@ def test_a_socks_proxy_without_its_package_is_refused_with_what_to_install(
 # -------------------------------------------------------------------------------------------- TLS
 
 
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_ca_bundle_that_cannot_be_read_is_named(
-    colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    variable: str, colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
     with (
         colour.client(BEDROCK) as client,
-        pytest.raises(errors.ConfigurationError, match="AWS_CA_BUNDLE"),
+        pytest.raises(errors.ConfigurationError, match=variable),
     ):
         client.converse()
 
 
-@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("trusted", ["AWS_CA_BUNDLE", "SSL_CERT_FILE", None])
 def test_a_server_is_believed_only_with_a_certificate_that_is_trusted(
-    trusted: bool, colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    trusted: str | None, colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     if trusted:
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        monkeypatch.setenv(trusted, str(tmp_path / "ca.pem"))
 
     with serve([ok()], tls) as server, colour.client(server.url, retry=ONCE) as client:
         if trusted:
