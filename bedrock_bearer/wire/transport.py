@@ -220,14 +220,12 @@ class _Opened(Generic[Connection]):
         self._attempt = attempt
         self._finalizer: Any = None
 
-    def _decoder(self) -> Any:
+    def _encoded(self, chunks: Any) -> Any:
         """Return httpx's reply around a body that came encoded although nobody asked for that."""
         import httpx
 
-        exchange = self._exchange
-        return httpx.Response(
-            self.status, headers=exchange.raw_headers(), content=exchange.response.stream
-        )
+        headers = self._exchange.raw_headers()
+        return httpx.Response(self.status, headers=headers, content=chunks)
 
     def _watch(self, owner: object, give_up: Callable[..., None], *arguments: Any) -> None:
         self._finalizer = weakref.finalize(owner, give_up, *arguments)
@@ -360,8 +358,9 @@ class OpenResponse(_Opened[SyncConnection]):
         return self._chunks(self._attempt.check_deadline)
 
     def _chunks(self, check: Callable[[], None]) -> Iterator[bytes]:
-        encoded = "content-encoding" in self.headers
-        chunks = self._decoder().iter_bytes() if encoded else self._exchange.response.stream
+        chunks = self._exchange.response.stream
+        if "content-encoding" in self.headers:
+            chunks = self._encoded(iter(chunks)).iter_bytes()
         return _read_chunks(chunks, self._exchange, self._attempt, check)
 
     def close(self) -> None:
@@ -555,8 +554,9 @@ class AsyncOpenResponse(_Opened[AsyncConnection]):
         return chunks
 
     def _chunks(self, check: Callable[[], None]) -> AsyncIterator[bytes]:
-        encoded = "content-encoding" in self.headers
-        chunks = self._decoder().aiter_bytes() if encoded else self._exchange.response.stream
+        chunks = self._exchange.response.stream
+        if "content-encoding" in self.headers:
+            chunks = self._encoded(aiter(chunks)).aiter_bytes()
         return _read_chunks_async(chunks, self._exchange, self._attempt, check)
 
     async def close(self) -> None:

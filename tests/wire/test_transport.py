@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import socket
 import ssl
 import subprocess
@@ -359,6 +361,20 @@ def test_respx_intercepts_a_callers_own_client(colour: Colour) -> None:
         colour.client(BEDROCK, http_client=own) as client,
     ):
         router.post(url__startswith=BEDROCK).respond(json=REPLY)
+        assert client.converse().text == "Hello there"
+
+
+def test_an_encoded_reply_is_read_wherever_it_comes_from(colour: Colour) -> None:
+    headers = {"content-encoding": "gzip"}
+    body = gzip.compress(json.dumps(REPLY).encode())
+    mocked = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers=headers))
+    with (
+        own_client(colour, httpx, transport=mocked) as own,
+        colour.client(BEDROCK, http_client=own) as client,
+    ):
+        assert client.converse().text == "Hello there"
+    with respx.mock(using="httpcore") as router, colour.client(BEDROCK) as client:
+        router.post(url__startswith=BEDROCK).respond(content=body, headers=headers)
         assert client.converse().text == "Hello there"
 
 
