@@ -38,13 +38,15 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to a host."""
         loop = asyncio.get_running_loop()
+        arguments: dict[str, Any] = {}
+        if local_address is not None:
+            arguments["local_addr"] = (local_address, 0)
+        # uvloop tries the addresses one after the other, and knows no delay.
+        if isinstance(loop, asyncio.BaseEventLoop):
+            arguments["happy_eyeballs_delay"] = HAPPY_EYEBALLS_SECONDS
         async with _translated(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
             transport, connection = await loop.create_connection(
-                lambda: _Connection(loop),
-                host,
-                port,
-                local_addr=None if local_address is None else (local_address, 0),
-                happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS,
+                lambda: _Connection(loop), host, port, **arguments
             )
         for option in socket_options or ():
             transport.get_extra_info("socket").setsockopt(*option)

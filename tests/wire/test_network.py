@@ -19,13 +19,13 @@ import h11
 import httpcore
 import pytest
 import trustme
-from helpers_clients import KEY, Colour
+from helpers_clients import KEY, MODEL, Colour
 from helpers_replies import FRAMES, REPLY, ok
 from helpers_server import CLOSE, chunk, http_reply, serve, stream_head
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedrock_bearer import RetryPolicy, Timeout, errors
+from bedrock_bearer import AsyncBedrockClient, RetryPolicy, Timeout, errors
 from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, _Connection
 from bedrock_bearer.wire.network import HOLD_BACK_BYTES, ChunkMerger, _ThreadStream
 
@@ -317,15 +317,21 @@ def tunnel(tls: ssl.SSLContext | None) -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.parametrize("proxy_over_tls", [False, True])
-def test_tls_passes_through_a_tunnel(
-    proxy_over_tls: bool, colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def trusted_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ssl.SSLContext:
+    """Return what a server needs to be believed by the clients of a test."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
+    return tls
+
+
+@pytest.mark.parametrize("proxy_over_tls", [False, True])
+def test_tls_passes_through_a_tunnel(
+    proxy_over_tls: bool, colour: Colour, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tls = trusted_tls(monkeypatch, tmp_path)
     body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
     with (
         serve([ok(), stream_head() + body], tls) as server,
@@ -358,6 +364,28 @@ class Pausable(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_uvloop_serves_as_well_as_asyncios_own_loop(
+    over_tls: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # It does not exist for Windows.
+    uvloop: Any = pytest.importorskip("uvloop")
+    tls = trusted_tls(monkeypatch, tmp_path) if over_tls else None
+    body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
+
+    async def calls(url: str) -> None:
+        async with AsyncBedrockClient(KEY, endpoint_url=url, retry=ONCE) as client:
+            reply = await client.converse(MODEL, "x" * 1_000_000)
+            assert reply.text == "Hello there"
+            async with client.converse_stream(MODEL, "Hello") as stream:
+                assert (await stream.final_response()).text == "Hello there"
+
+    with serve([ok(), stream_head() + body], tls) as server:
+        uvloop.run(calls(server.url))
+
+    assert server.connections == 1
 
 
 async def test_a_server_is_held_up_while_nobody_reads() -> None:
