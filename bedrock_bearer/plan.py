@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 from pydantic_core import from_json
 
 from bedrock_bearer import __version__
-from bedrock_bearer.converse import (
-    ConverseRequest,
-    ConverseResponse,
-    CountTokensRequest,
-    CountTokensResponse,
-)
+from bedrock_bearer.converse import ConverseRequest, ConverseResponse
 from bedrock_bearer.converse.base import read_model
 from bedrock_bearer.errors import (
     AuthenticationError,
@@ -40,6 +35,7 @@ from bedrock_bearer.wire.transport import WireRequest, WireResponse
 
 # What only a refusal, a stream or an observer needs is imported there: starting up takes time.
 if TYPE_CHECKING:
+    from bedrock_bearer.converse import CountTokensRequest, CountTokensResponse
     from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.stream import StreamReader
     from bedrock_bearer.wire.records import OnEvent
@@ -189,6 +185,8 @@ def count_tokens_operation(
     Raises:
         ConfigurationError: an argument is not valid.
     """
+    from bedrock_bearer.converse import CountTokensRequest
+
     body = _body(CountTokensRequest, model_id, messages, options)
     return _model_operation("CountTokens", model_id, "count-tokens", body, _read_count)
 
@@ -230,6 +228,8 @@ def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseRespo
 
 
 def _read_count(response: WireResponse, key: KeyDescription) -> CountTokensResponse:
+    from bedrock_bearer.converse import CountTokensResponse
+
     count: CountTokensResponse = _validate(CountTokensResponse, response)
     return count
 

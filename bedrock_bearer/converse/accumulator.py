@@ -7,7 +7,12 @@ from collections import defaultdict
 from typing import Any
 
 from bedrock_bearer.converse.base import WireModel, read_document
-from bedrock_bearer.converse.content import BytesSource, TextContent
+from bedrock_bearer.converse.blocks import (
+    BytesSource,
+)
+from bedrock_bearer.converse.content import (
+    TextContent,
+)
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.converse.stream import (
     CitationDelta,

@@ -10,6 +10,7 @@ import binascii
 import json
 import math
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
@@ -23,8 +24,6 @@ from pydantic_core import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic import GetCoreSchemaHandler
 
 T = TypeVar("T")
@@ -121,6 +120,10 @@ class UnknownMember(WireModel):
     """A union member this version does not know, kept as it came: see `to_wire()`."""
 
 
+Reader = Callable[[Any], WireModel]
+"""Reads one value of a union, or gives back what is a member of it already."""
+
+
 class OpenUnion:
     """Reads a tagged union by the one key it holds; the last class of the union takes the unknown.
 
@@ -130,19 +133,20 @@ class OpenUnion:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        members: tuple[type[WireModel], ...] = get_args(source)
+        return core_schema.no_info_plain_validator_function(self.reader(get_args(source)))
+
+    def reader(self, members: tuple[type[WireModel], ...]) -> Reader:
+        """Return what reads a value of the union of these classes."""
         unknown = members[-1]
         by_key: dict[str, type[WireModel]] = {}
         for member in members[:-1]:
-            name = next(iter(member.model_fields))
-            by_key[member.model_fields[name].alias or camel_case(name)] = member
+            by_key[_key_of(member)] = member
         keys = ", ".join(f"'{key}'" for key in by_key)
         for member in members[:-1]:
             by_key.setdefault(next(iter(member.model_fields)), member)
+        readers: dict[str, Reader] = {}
 
-        readers: dict[str, Callable[[dict[str, Any]], WireModel]] = {}
-
-        def reader(key: str) -> Callable[[dict[str, Any]], WireModel]:
+        def reader(key: str) -> Reader:
             build(by_key[key])
             # Looked up once: a long stream reads the same member again and again.
             readers[key] = by_key[key].__pydantic_validator__.validate_python
@@ -163,7 +167,49 @@ class OpenUnion:
                     return (readers.get(key) or reader(key))(value)
             return read_model(unknown, value)
 
+        return read
+
+
+class DeferredUnion:
+    """An `OpenUnion` in a module that is imported when something else than `first` comes.
+
+    `home` is `module:Union`.
+    """
+
+    def __init__(self, first: type[WireModel], home: str) -> None:
+        self.first = first
+        self.home = home
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        first, first_key = self.first, _key_of(self.first)
+        read_any: Reader | None = None
+
+        def read(value: Any) -> WireModel:
+            nonlocal read_any
+            if isinstance(value, first):
+                return value
+            is_first = isinstance(value, dict) and next(iter(value), None) == first_key
+            if is_first and value[first_key] is not None:
+                return read_model(first, value)
+            if read_any is None:
+                union, how = get_args(_imported(self.home))
+                read_any = how.reader(get_args(union))
+            return read_any(value)
+
         return core_schema.no_info_plain_validator_function(read)
+
+
+def _key_of(member: type[WireModel]) -> str:
+    """Return the key by which a union knows a member on the wire."""
+    name, field = next(iter(member.model_fields.items()))
+    return field.alias or camel_case(name)
+
+
+def _imported(home: str) -> Any:
+    module, _, name = home.partition(":")
+    return getattr(import_module(module), name)
 
 
 class Deferred:
@@ -179,16 +225,12 @@ class Deferred:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         def read(value: Any) -> WireModel:
-            model: type[WireModel] = self._imported() if self.home else source
+            model: type[WireModel] = _imported(self.home) if self.home else source
             if isinstance(value, model):
                 return value
             return read_model(model, value)
 
         return core_schema.no_info_plain_validator_function(read)
-
-    def _imported(self) -> Any:
-        module, _, name = self.home.partition(":")
-        return getattr(import_module(module), name)
 
 
 Lazy = Annotated[T, Deferred()]

@@ -1,7 +1,6 @@
-"""What Converse, ConverseStream and CountTokens take.
+"""What Converse and ConverseStream take.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,18 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from bedrock_bearer.converse.base import (
-    Blob,
     Document,
     Integer,
     Lazy,
     Number,
     OpenEnum,
-    OpenUnion,
-    UnknownMember,
     WireModel,
     read_model,
 )
-from bedrock_bearer.converse.content import Message, SystemContentBlock
+from bedrock_bearer.converse.message import Message, SystemContentBlock
 
 # The module of tools is imported when a request first has some.
 if TYPE_CHECKING:
@@ -165,9 +161,9 @@ class ConverseRequest(WireModel):
         Raises ValueError with one sentence that names the place, such as `messages[2].content[0]`.
         """
         given = {
-            "model_id": _checked_model_id(model_id),
-            "messages": _messages(messages, model_id, prompt_variables),
-            "system": _system(system),
+            "model_id": checked_model_id(model_id),
+            "messages": read_messages(messages, model_id, prompt_variables),
+            "system": read_system(system),
             "inference_config": _inference_config(
                 inference_config,
                 max_tokens=max_tokens,
@@ -186,77 +182,6 @@ class ConverseRequest(WireModel):
             "output_config": output_config,
         }
         return read_input(cls, {name: value for name, value in given.items() if value is not None})
-
-
-class ConverseTokensRequest(WireModel):
-    """The part of a Converse request that has tokens to count."""
-
-    messages: list[Lazy[Message]] | None = None
-    system: list[SystemContentBlock] | None = None
-    tool_config: ToolConfiguration | None = None
-    additional_model_request_fields: Document = None
-
-
-class InvokeModelTokensRequest(WireModel):
-    """The body of an InvokeModel request, whose tokens are to be counted."""
-
-    body: Blob
-
-
-class ConverseTokensInput(WireModel):
-    """Count the tokens of a Converse request."""
-
-    converse: Lazy[ConverseTokensRequest]
-
-
-class InvokeModelTokensInput(WireModel):
-    """Count the tokens of an InvokeModel request."""
-
-    invoke_model: Lazy[InvokeModelTokensRequest]
-
-
-CountTokensInput = Annotated[
-    InvokeModelTokensInput | ConverseTokensInput | UnknownMember, OpenUnion()
-]
-
-
-class CountTokensRequest(WireModel):
-    """A request to CountTokens; `to_wire()` is the body, without `model_id`."""
-
-    model_id: str = Field(default="", exclude=True)
-    input: CountTokensInput
-
-    @classmethod
-    def build(
-        cls,
-        model_id: str,
-        messages: MessagesInput,
-        *,
-        system: SystemInput | None = None,
-        tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
-        additional_model_request_fields: Any = None,
-    ) -> "CountTokensRequest":
-        """A request from the arguments of `ConverseRequest.build` that have tokens.
-
-        Raises ValueError as that does.
-        """
-        given = {
-            "messages": _messages(messages, model_id, None),
-            "system": _system(system),
-            "tool_config": tool_config,
-            "additional_model_request_fields": additional_model_request_fields,
-        }
-        body = read_input(
-            ConverseTokensRequest,
-            {name: value for name, value in given.items() if value is not None},
-        )
-        return cls(model_id=_checked_model_id(model_id), input=ConverseTokensInput(converse=body))
-
-
-class CountTokensResponse(WireModel):
-    """What CountTokens answers."""
-
-    input_tokens: Integer = 0
 
 
 def read_input(model: type[ModelT], value: Mapping[str, Any]) -> ModelT:
@@ -278,7 +203,7 @@ def _sentence(error: ValidationError) -> str:
     return f"{place[:200]}: {problems[0]['msg']}{more}"
 
 
-def _checked_model_id(model_id: str) -> str:
+def checked_model_id(model_id: str) -> str:
     if not isinstance(model_id, str):
         raise ValueError(f"model_id: Input should be a string, not {type(model_id).__name__}")
     if not model_id.strip():
@@ -286,7 +211,7 @@ def _checked_model_id(model_id: str) -> str:
     return model_id
 
 
-def _messages(messages: Any, model_id: str, prompt_variables: Any) -> list[Any] | None:
+def read_messages(messages: Any, model_id: str, prompt_variables: Any) -> list[Any] | None:
     if messages is None:
         if prompt_variables is not None or ":prompt/" in str(model_id):
             return None
@@ -319,7 +244,7 @@ def _message_dict(message: Mapping[str, Any], place: int) -> dict[str, Any]:
     return dict(message)
 
 
-def _system(system: Any) -> list[Any] | None:
+def read_system(system: Any) -> list[Any] | None:
     if system is None:
         return None
     return [

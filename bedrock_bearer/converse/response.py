@@ -3,26 +3,19 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
 from bedrock_bearer.converse.base import Document, Integer, Lazy, OpenEnum, WireModel
-from bedrock_bearer.converse.content import (
-    CacheTTL,
-    Citation,
-    CitationsContent,
-    Message,
-    ReasoningContent,
-    ReasoningText,
-    TextContent,
-    ToolUseBlock,
-    ToolUseContent,
-)
+from bedrock_bearer.converse.content import CacheTTL, TextContent
+from bedrock_bearer.converse.message import Message
 from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
 
-# The module of guardrail traces is imported when a reply first has one.
+# The modules of blocks and of guardrail traces are imported when a reply first has one.
 if TYPE_CHECKING:
+    from bedrock_bearer.converse.blocks import Citation, ToolUseBlock
     from bedrock_bearer.converse.guardrails import GuardrailTraceAssessment
     from bedrock_bearer.keys import KeyDescription
 else:
@@ -150,17 +143,13 @@ class ConverseResponse(WireModel):
     @property
     def text(self) -> str:
         """The text of the reply, cited passages included, without reasoning."""
-        parts: list[str] = []
-        for block in self.message.content:
-            if isinstance(block, TextContent):
-                parts.append(block.text)
-            elif isinstance(block, CitationsContent):
-                parts.extend(piece.text or "" for piece in block.citations_content.content or [])
-        return "".join(parts)
+        return "".join(_texts(self.message))
 
     @property
-    def tool_uses(self) -> list[ToolUseBlock]:
+    def tool_uses(self) -> "list[ToolUseBlock]":
         """The tools the model asks for, those the service runs itself included."""
+        from bedrock_bearer.converse.blocks import ToolUseContent
+
         return [
             block.tool_use for block in self.message.content if isinstance(block, ToolUseContent)
         ]
@@ -168,6 +157,8 @@ class ConverseResponse(WireModel):
     @property
     def reasoning(self) -> str:
         """What the model thought, joined; empty where it is redacted or absent."""
+        from bedrock_bearer.converse.blocks import ReasoningContent, ReasoningText
+
         return "".join(
             block.reasoning_content.reasoning_text.text
             for block in self.message.content
@@ -176,11 +167,24 @@ class ConverseResponse(WireModel):
         )
 
     @property
-    def citations(self) -> list[Citation]:
+    def citations(self) -> "list[Citation]":
         """The sources the model relied on, in the order of the text."""
+        from bedrock_bearer.converse.blocks import CitationsContent
+
         return [
             citation
             for block in self.message.content
             if isinstance(block, CitationsContent)
             for citation in block.citations_content.citations or []
         ]
+
+
+def _texts(message: Message) -> Iterator[str]:
+    for block in message.content:
+        if isinstance(block, TextContent):
+            yield block.text
+            continue
+        from bedrock_bearer.converse.blocks import CitationsContent
+
+        if isinstance(block, CitationsContent):
+            yield from (piece.text or "" for piece in block.citations_content.content or [])

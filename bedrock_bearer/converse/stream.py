@@ -19,16 +19,18 @@ from bedrock_bearer.converse.base import (
     read_model,
     read_model_json,
 )
-from bedrock_bearer.converse.content import (
+from bedrock_bearer.converse.blocks import (
     CitationLocation,
-    ConversationRole,
     ErrorBlock,
     ImageFormat,
     ImageSource,
     JsonContent,
-    TextContent,
     ToolResultStatus,
     ToolUseType,
+)
+from bedrock_bearer.converse.content import (
+    ConversationRole,
+    TextContent,
     UnknownContent,
 )
 from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier

@@ -15,7 +15,9 @@ from bedrock_bearer.converse.base import (
     UnknownMember,
     WireModel,
 )
-from bedrock_bearer.converse.content import CachePointContent
+from bedrock_bearer.converse.blocks import (
+    CachePointContent,
+)
 
 
 class ToolInputSchema(WireModel):

@@ -13,7 +13,7 @@ from bedrock_bearer import converse
 
 SCRIPT = """
 import json, sys
-from bedrock_bearer.converse import ConverseRequest, ConverseResponse, ImageBlock, ToolUseBlock
+from bedrock_bearer.converse import ConverseRequest, ConverseResponse
 ConverseRequest.build("model", "Hi", max_tokens=5).to_wire()
 reply = ConverseResponse.model_validate({
     "output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}},
@@ -23,6 +23,7 @@ reply = ConverseResponse.model_validate({
 reply.text
 prefix = "bedrock_bearer.converse."
 modules = sorted(name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix))
+from bedrock_bearer.converse import ImageBlock, ToolUseBlock
 built = [model.__name__ for model in (ImageBlock, ToolUseBlock) if model.__pydantic_complete__]
 print(json.dumps({"modules": modules, "built": built}))
 """
@@ -35,7 +36,7 @@ def after_a_first_call() -> Any:
 
 def test_a_first_call_imports_and_builds_only_what_it_uses() -> None:
     assert after_a_first_call() == {
-        "modules": ["base", "content", "request", "response"],
+        "modules": ["base", "content", "message", "request", "response"],
         "built": [],
     }
 

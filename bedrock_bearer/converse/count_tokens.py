@@ -1,0 +1,101 @@
+"""What CountTokens takes and answers.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bedrock_bearer.converse.base import (
+    Blob,
+    Document,
+    Integer,
+    Lazy,
+    OpenUnion,
+    UnknownMember,
+    WireModel,
+)
+from bedrock_bearer.converse.blocks import SystemContentBlock
+from bedrock_bearer.converse.message import Message
+from bedrock_bearer.converse.request import (
+    MessagesInput,
+    SystemInput,
+    checked_model_id,
+    read_input,
+    read_messages,
+    read_system,
+)
+from bedrock_bearer.converse.tools import ToolConfiguration
+
+
+class ConverseTokensRequest(WireModel):
+    """The part of a Converse request that has tokens to count."""
+
+    messages: list[Lazy[Message]] | None = None
+    system: list[SystemContentBlock] | None = None
+    tool_config: ToolConfiguration | None = None
+    additional_model_request_fields: Document = None
+
+
+class InvokeModelTokensRequest(WireModel):
+    """The body of an InvokeModel request, whose tokens are to be counted."""
+
+    body: Blob
+
+
+class ConverseTokensInput(WireModel):
+    """Count the tokens of a Converse request."""
+
+    converse: Lazy[ConverseTokensRequest]
+
+
+class InvokeModelTokensInput(WireModel):
+    """Count the tokens of an InvokeModel request."""
+
+    invoke_model: Lazy[InvokeModelTokensRequest]
+
+
+CountTokensInput = Annotated[
+    InvokeModelTokensInput | ConverseTokensInput | UnknownMember, OpenUnion()
+]
+
+
+class CountTokensRequest(WireModel):
+    """A request to CountTokens; `to_wire()` is the body, without `model_id`."""
+
+    model_id: str = Field(default="", exclude=True)
+    input: CountTokensInput
+
+    @classmethod
+    def build(
+        cls,
+        model_id: str,
+        messages: MessagesInput,
+        *,
+        system: SystemInput | None = None,
+        tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
+        additional_model_request_fields: Any = None,
+    ) -> "CountTokensRequest":
+        """A request from the arguments of `ConverseRequest.build` that have tokens.
+
+        Raises ValueError as that does.
+        """
+        given = {
+            "messages": read_messages(messages, model_id, None),
+            "system": read_system(system),
+            "tool_config": tool_config,
+            "additional_model_request_fields": additional_model_request_fields,
+        }
+        body = read_input(
+            ConverseTokensRequest,
+            {name: value for name, value in given.items() if value is not None},
+        )
+        return cls(model_id=checked_model_id(model_id), input=ConverseTokensInput(converse=body))
+
+
+class CountTokensResponse(WireModel):
+    """What CountTokens answers."""
+
+    input_tokens: Integer = 0
