@@ -39,30 +39,29 @@ _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _SECONDS = re.compile(r"[0-9]{1,6}")
 _SECRET_ACCESS_KEY = re.compile(r"[A-Za-z0-9+/]{40}")
-_PLACEHOLDER = re.compile(
-    r"(?:<.*>|\$.*|%.*%|\{\{.*|\*+|\.+|x+|(?:your|my|the|insert|replace|paste)[-_].*|change-?me"
-    r"|none|null|undefined|todo|secret|dummy|no-key-required)",
-    re.IGNORECASE,
+_PLACEHOLDER = (
+    r"(?i:<.*>|\$.*|%.*%|\{\{.*|\*+|\.+|x+|(?:your|my|the|insert|replace|paste)[-_].*|change-?me"
+    r"|none|null|undefined|todo|secret|dummy|no-key-required)"
 )
 
 _LOOKALIKES = (
-    (re.compile(r"bearer\s", re.I), "`Bearer ` and a key behind it; give the key alone"),
-    (re.compile(r"(?:export )?[A-Z_]{3,64}=", re.I), "a line NAME=value; give the value alone"),
-    (re.compile(r"A[KS]IA[A-Z0-9]{12,124}$"), "an AWS access key id"),
+    (r"(?i:bearer\s)", "`Bearer ` and a key behind it; give the key alone"),
+    (r"(?i:(?:export )?[A-Z_]{3,64}=)", "a line NAME=value; give the value alone"),
+    (r"A[KS]IA[A-Z0-9]{12,124}$", "an AWS access key id"),
     (
-        re.compile(r"ACCA[A-Z0-9]{12,124}$"),
+        r"ACCA[A-Z0-9]{12,124}$",
         "the id of a service-specific credential, not its secret (ServiceCredentialSecret)",
     ),
-    (re.compile(r"sk-ant-"), "a key of Anthropic's own API"),
-    (re.compile(r"sk-"), "a key of OpenAI or of another vendor"),
-    (re.compile(r"eyJ"), "a JSON Web Token"),
+    (r"sk-ant-", "a key of Anthropic's own API"),
+    (r"sk-", "a key of OpenAI or of another vendor"),
+    (r"eyJ", "a JSON Web Token"),
     (
-        re.compile(r"AEAA|aws-external-anthropic-api-key-"),
+        r"AEAA|aws-external-anthropic-api-key-",
         "a key of Claude Platform on AWS, which Bedrock does not accept",
     ),
-    (re.compile(r"(?:IQoJ|FwoG|FQoG)"), "an AWS session token"),
-    (re.compile(r"arn:"), "an ARN"),
-    (re.compile(r"https?://", re.I), "a URL"),
+    (r"(?:IQoJ|FwoG|FQoG)", "an AWS session token"),
+    (r"arn:", "an ARN"),
+    (r"(?i:https?://)", "a URL"),
 )
 """How texts begin that are pasted in place of a key, and what they are."""
 
@@ -367,11 +366,12 @@ def _problem_of_any(text: object) -> str | None:
     key = _cleaned(text)
     if not key:
         return "it is empty"
-    for pattern, meaning in _LOOKALIKES:
-        if pattern.match(key):
-            return f"it looks like {meaning}"
-    if _PLACEHOLDER.fullmatch(key):
-        return "it looks like a placeholder that was never filled in"
+    if not key.startswith((SHORT_TERM_PREFIX, LONG_TERM_PREFIX)):
+        for pattern, meaning in _LOOKALIKES:
+            if re.match(pattern, key):
+                return f"it looks like {meaning}"
+        if re.fullmatch(_PLACEHOLDER, key):
+            return "it looks like a placeholder that was never filled in"
     return _problem_of_characters(key)
 
 

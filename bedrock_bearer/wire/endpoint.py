@@ -7,12 +7,12 @@ https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
 
 from __future__ import annotations
 
-import configparser
 import functools
-import ipaddress
 import os
 import re
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -35,22 +35,25 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 class _Partition(NamedTuple):
     name: str
-    regions: re.Pattern[str]
+    regions_begin: str
     suffix: str
     dualstack_suffix: str
 
 
 _PARTITIONS = (
-    _Partition("aws-cn", re.compile(r"cn-.*"), "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    _Partition("aws-us-gov", re.compile(r"us-gov-.*"), "amazonaws.com", "api.aws"),
-    _Partition("aws-eusc", re.compile(r"eusc-.*"), "amazonaws.eu", "api.amazonwebservices.eu"),
-    _Partition("aws-iso", re.compile(r"us-iso-.*"), "c2s.ic.gov", "api.aws.ic.gov"),
-    _Partition("aws-iso-b", re.compile(r"us-isob-.*"), "sc2s.sgov.gov", "api.aws.scloud"),
-    _Partition("aws-iso-e", re.compile(r"eu-isoe-.*"), "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    _Partition("aws-iso-f", re.compile(r"us-isof-.*"), "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    _Partition("aws", re.compile(r".*"), "amazonaws.com", "api.aws"),
+    _Partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    _Partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
+    _Partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    _Partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    _Partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    _Partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    _Partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    _Partition("aws", "", "amazonaws.com", "api.aws"),
 )
 """The first one that fits holds the Region: a Region not heard of is in `aws`."""
+
+_LOOPBACK_NETWORK = 127
+_LOOPBACK_V6 = bytes(15) + b"\1"
 
 _REGION = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]+)+-[0-9]+")
 _LONGEST_REGION = 32
@@ -206,14 +209,17 @@ class _Url(NamedTuple):
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    if host == "localhost":
+        return True
+    with suppress(OSError, ValueError):
+        return socket.inet_pton(socket.AF_INET, host)[0] == _LOOPBACK_NETWORK
+    with suppress(OSError, ValueError):
+        return socket.inet_pton(socket.AF_INET6, host) == _LOOPBACK_V6
+    return False
 
 
 def _partition(region: str) -> _Partition:
-    return next(p for p in _PARTITIONS if p.regions.fullmatch(region))
+    return next(p for p in _PARTITIONS if region.startswith(p.regions_begin))
 
 
 def _find_region(
@@ -251,6 +257,8 @@ def _config_path(environ: Mapping[str, str]) -> str:
 
 def _region_of_profile(profile: str, path: str) -> tuple[str | None, str]:
     """Return the Region of a profile, and what was found where there is none."""
+    import configparser
+
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(Path(path).read_text(encoding="utf-8"))
@@ -327,11 +335,10 @@ def _parse_url(text: str, source: str) -> _Url | str:
 def _is_host(host: str) -> bool:
     if len(host) <= _LONGEST_HOST and _HOST.fullmatch(host):
         return ".." not in host
-    try:
+    with suppress(OSError):
         # A zone (`%eth0`) has no place in a URL that others can use.
-        return "%" not in host and bool(ipaddress.IPv6Address(host))
-    except ValueError:
-        return False
+        return "%" not in host and bool(socket.inet_pton(socket.AF_INET6, host))
+    return False
 
 
 def _aws_host(host: str) -> re.Match[str] | None:
