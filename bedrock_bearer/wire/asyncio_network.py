@@ -7,6 +7,7 @@ https://www.encode.io/httpcore/network-backends/.
 from __future__ import annotations
 
 import asyncio
+import select
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,12 @@ import httpcore
 from bedrock_bearer.wire.network import HOLD_BACK_BYTES, ChunkMerger
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import AsyncIterator, Iterable
 
 MAX_WAITING_BYTES = 256 * 1024
 """How much may wait to be read, or to be sent, before the other side is held up."""
-
-HAPPY_EYEBALLS_SECONDS = 0.25
-"""When to try the next address of a host: https://datatracker.ietf.org/doc/html/rfc8305."""
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
@@ -38,15 +37,14 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to a host."""
         loop = asyncio.get_running_loop()
-        arguments: dict[str, Any] = {}
-        if local_address is not None:
-            arguments["local_addr"] = (local_address, 0)
-        # uvloop tries the addresses one after the other, and knows no delay.
-        if isinstance(loop, asyncio.BaseEventLoop):
-            arguments["happy_eyeballs_delay"] = HAPPY_EYEBALLS_SECONDS
+        # One address after the other, as for threads: asyncio's race of them leaves a cycle that
+        # keeps its task, and so what the task made, and uvloop has none.
         async with _translated(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
             transport, connection = await loop.create_connection(
-                lambda: _Connection(loop), host, port, **arguments
+                lambda: _Connection(loop),
+                host,
+                port,
+                local_addr=None if local_address is None else (local_address, 0),
             )
         for option in socket_options or ():
             transport.get_extra_info("socket").setsockopt(*option)
@@ -102,6 +100,12 @@ class _Connection(asyncio.Protocol):
         self._is_writing_paused = False
         _wake(self._writer)
 
+    def is_readable(self) -> bool:
+        """Return whether bytes, or the end, have come, even if the loop has not noticed yet."""
+        if self.received or self.is_at_end:
+            return True
+        return _is_readable(self.transport.get_extra_info("socket"))
+
     async def until_readable(self, timeout: float | None) -> None:
         """Wait for bytes, or for the end.
 
@@ -134,6 +138,15 @@ class _Connection(asyncio.Protocol):
             self._is_reading_paused = False
             self.transport.resume_reading()
         return data
+
+
+def _is_readable(connection: socket.socket) -> bool:
+    if not hasattr(select, "poll"):
+        return bool(select.select([connection], [], [], 0)[0])
+    # Unlike `select`, it takes file descriptors of any number.
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:
@@ -210,8 +223,7 @@ class _AsyncioStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
-            # Bytes that nobody asked for, or the end: the connection is of no more use.
-            return bool(self._connection.received) or self._connection.is_at_end
+            return self._connection.is_readable()
         names = {"client_addr": "sockname", "server_addr": "peername"}
         return self._connection.transport.get_extra_info(names.get(info, info))
 

@@ -388,6 +388,22 @@ def test_uvloop_serves_as_well_as_asyncios_own_loop(
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("farewell", [b"unasked", b""])
+async def test_what_came_is_noticed_before_the_loop_turns(farewell: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    transport, connection = await loop.create_connection(lambda: _Connection(loop), sock=ours)
+    assert not connection.is_readable()
+
+    theirs.sendall(farewell)
+    theirs.close()
+    assert connection.is_readable()
+
+    await connection.until_readable(5)
+    assert connection.is_readable()
+    transport.abort()
+
+
 async def test_a_server_is_held_up_while_nobody_reads() -> None:
     transport = Pausable()
     connection = _Connection(asyncio.get_running_loop())
