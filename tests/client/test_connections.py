@@ -104,8 +104,10 @@ def announced(replies: list[Any]) -> tuple[Callable[[Received], Any], asyncio.Ev
     loop, has_come, turns = asyncio.get_running_loop(), asyncio.Event(), iter(replies)
 
     def answer(_: Received) -> Any:
+        # Taken first: the next request may be here before this thread goes on.
+        reply = next(turns)
         loop.call_soon_threadsafe(has_come.set)
-        return next(turns)
+        return reply
 
     return answer, has_come
 
