@@ -146,7 +146,7 @@ class OpenUnion:
             by_key.setdefault(next(iter(member.model_fields)), member)
         readers: dict[str, Reader] = {}
 
-        def reader(key: str) -> Reader:
+        def prepare(key: str) -> Reader:
             build(by_key[key])
             # Looked up once: a long stream reads the same member again and again.
             readers[key] = by_key[key].__pydantic_validator__.validate_python
@@ -164,7 +164,7 @@ class OpenUnion:
                 )
             for key in value:
                 if key in by_key and value[key] is not None:
-                    return (readers.get(key) or reader(key))(value)
+                    return (readers.get(key) or prepare(key))(value)
             return read_model(unknown, value)
 
         return read
@@ -188,14 +188,14 @@ class DeferredUnion:
 
         def read(value: Any) -> WireModel:
             nonlocal read_any
-            if isinstance(value, first):
+            if isinstance(value, dict):
+                if next(iter(value), None) == first_key and value[first_key] is not None:
+                    return read_model(first, value)
+            elif isinstance(value, first):
                 return value
-            is_first = isinstance(value, dict) and next(iter(value), None) == first_key
-            if is_first and value[first_key] is not None:
-                return read_model(first, value)
             if read_any is None:
-                union, how = get_args(_imported(self.home))
-                read_any = how.reader(get_args(union))
+                members, open_union = get_args(_imported(self.home))
+                read_any = open_union.reader(get_args(members))
             return read_any(value)
 
         return core_schema.no_info_plain_validator_function(read)
