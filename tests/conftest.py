@@ -6,6 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from helpers_clients import ENVIRONMENT, Colour, FakeTime
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(params=["sync", "async"])
