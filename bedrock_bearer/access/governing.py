@@ -191,9 +191,8 @@ class GoverningPolicy:
     def _mismatch(self) -> str:
         if not self.answered_for_another_principal or self.key is None:
             return ""
-        owner = f"account {self.key.account_id}" if self.key.account_id else "another account"
-        if self.key.user_name and self.key.account_id:
-            owner = f"arn:aws:iam::{self.key.account_id}:user/{self.key.user_name}"
+        account = f"account {self.key.account_id}" if self.key.account_id else "another account"
+        owner = self.key.principal_arn() or account
         return (
             f"Mismatch: the key belongs to {owner}, AWS answered {self.principal_arn}: another "
             "credential answered (a proxy that replaces the header, or access keys used instead)."

@@ -196,9 +196,9 @@ def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPo
     from bedrock_bearer.keys.sources import region_of_environment
     from bedrock_bearer.wire.endpoint import partition_of
 
-    if principal_arn is None and key is not None and key.account_id and key.user_name:
+    if principal_arn is None and key is not None:
         partition = partition_of(region_of_environment() or "us-east-1")
-        principal_arn = f"arn:{partition}:iam::{key.account_id}:user/{key.user_name}"
+        principal_arn = key.principal_arn(partition)
     return fetch_policies(principal_arn)
 
 

@@ -97,6 +97,12 @@ class KeyDescription:
         types = {self.token_type, other.token_type}
         return None not in types and len(types) == 2
 
+    def principal_arn(self, partition: str = "aws") -> str | None:
+        """Return the ARN of a long-term key's IAM user, unverified and without an IAM path."""
+        if self.user_name is None or self.account_id is None:
+            return None
+        return f"arn:{partition}:iam::{self.account_id}:user/{self.user_name}"
+
     def __str__(self) -> str:
         ending = f" ...{self.last_four}" if self.last_four else ""
         return f"{self.token_type or 'UNKNOWN'}{ending} from {self.source}"
@@ -250,10 +256,8 @@ class ApiKey:
         return (now or datetime.now(UTC)) >= self.expires_at
 
     def principal_arn(self, partition: str = "aws") -> str | None:
-        """Return the ARN of a long-term key's IAM user, unverified and without an IAM path."""
-        if self.user_name is None:
-            return None
-        return f"arn:{partition}:iam::{self.account_id}:user/{self.user_name}"
+        """Return the ARN of a long-term key's IAM user; see `KeyDescription.principal_arn`."""
+        return self._description.principal_arn(partition)
 
     def get_secret_value(self) -> str:
         """Return the key itself, to be sent and never shown."""
