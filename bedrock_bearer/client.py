@@ -495,7 +495,6 @@ class _Stream:
     def __init__(self, call: Call[ConverseResponse]) -> None:
         self._call = call
         self._reader: StreamReader | None = None
-        self._first: StreamEvent | None = None
         self._opened: Any = None
         self._is_over = False
 
@@ -530,7 +529,6 @@ class _Stream:
         if self._is_over or self._reader is None:
             return
         self._is_over = True
-        self._first = None
         self._reader.stop()
         reply = self._reader.partial() if self._call.is_heard else None
         self._call.emit_call(error=error, reply=reply)
@@ -607,7 +605,7 @@ class ConverseStream(_Stream):
         try:
             reader = call.read_stream(opened.status, opened.headers)
             self._chunks = opened.chunks(self)
-            self._first = self._pull(reader)
+            reader.put_back(self._pull(reader))
         except BaseException:
             opened.close()
             raise
@@ -615,9 +613,6 @@ class ConverseStream(_Stream):
 
     def _pull(self, reader: StreamReader) -> StreamEvent | None:
         """Return the next event, or None at the end."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
         while True:
             event = reader.next_event()
             if event is not None or reader.ended:
@@ -691,7 +686,7 @@ class AsyncConverseStream(_Stream):
         try:
             reader = call.read_stream(opened.status, opened.headers)
             self._chunks = opened.chunks(self)
-            self._first = await self._pull(reader)
+            reader.put_back(await self._pull(reader))
         except BaseException:
             await opened.close()
             raise
@@ -699,9 +694,6 @@ class AsyncConverseStream(_Stream):
 
     async def _pull(self, reader: StreamReader) -> StreamEvent | None:
         """Return the next event, or None at the end."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
         while True:
             event = reader.next_event()
             if event is not None or reader.ended:

@@ -43,6 +43,7 @@ class StreamReader:
         self._decoder = EventStreamDecoder()
         self._messages: deque[EventStreamMessage] = deque()
         self._accumulator = StreamAccumulator()
+        self._next: StreamEvent | None = None
         self._has_begun = False
         self._failure: BedrockError | None = None
 
@@ -80,6 +81,9 @@ class StreamReader:
             EventStreamDecodeError: an event is not what the API promises.
             StreamInterruptedError: the stream was stopped before `messageStop`.
         """
+        if self._next is not None:
+            event, self._next = self._next, None
+            return event
         if self._messages:
             event = self._event(self._messages.popleft())
             self._accumulator.add(event)
@@ -91,9 +95,14 @@ class StreamReader:
             )
         return None
 
+    def put_back(self, event: StreamEvent | None) -> None:
+        """Take an event back, to be the next one again."""
+        self._next = event
+
     def stop(self) -> None:
         """Hear that nothing more will be read."""
         self.ended = True
+        self._next = None
         self._messages.clear()
 
     def failure(self, error: BedrockError) -> BedrockError:
