@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +11,9 @@ from enum import Enum
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 
-from pydantic_core import from_json
-
 from bedrock_bearer import __version__
 from bedrock_bearer.converse import ConverseRequest, ConverseResponse
-from bedrock_bearer.converse.base import read_model
+from bedrock_bearer.converse.base import load_json, read_model
 from bedrock_bearer.errors import (
     AuthenticationError,
     AuthorizationHeaderMissingError,
@@ -249,12 +246,8 @@ def _validate(model: type[Any], response: WireResponse) -> Any:
 
 def _json_object(response: WireResponse) -> dict[str, Any]:
     document: Any = None
-    try:
-        document = from_json(response.body)
-    except ValueError:
-        # json takes what pydantic's parser does not, such as half of a surrogate pair.
-        with contextlib.suppress(ValueError, RecursionError):
-            document = json.loads(response.body)
+    with contextlib.suppress(ValueError, RecursionError):
+        document = load_json(response.body)
     if not isinstance(document, dict):
         raise _decode_error(
             f"The reply is not the JSON that the API promises. {_NOT_BEDROCK}", response

@@ -3,10 +3,9 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
 """
 
-import json
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bedrock_bearer.converse.base import (
     Blob,
@@ -16,8 +15,8 @@ from bedrock_bearer.converse.base import (
     OpenUnion,
     UnknownMember,
     WireModel,
+    load_json,
     read_model,
-    read_model_json,
 )
 from bedrock_bearer.converse.blocks import (
     CitationLocation,
@@ -304,11 +303,4 @@ def parse_event(event_type: str, payload: dict[str, Any]) -> StreamEvent:
 
 def parse_event_json(event_type: str, payload: bytes) -> StreamEvent:
     """As `parse_event`, from the payload's bytes. Raises ValueError also if they are not JSON."""
-    event = _EVENTS.get(event_type)
-    if event is not None:
-        try:
-            return read_model_json(event, payload)
-        except ValidationError:
-            # json takes what pydantic's parser does not, such as half of a surrogate pair.
-            pass
-    return parse_event(event_type, json.loads(payload))
+    return parse_event(event_type, load_json(payload))
