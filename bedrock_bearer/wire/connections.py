@@ -21,6 +21,7 @@ import httpcore
 
 from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.wire.endpoint import is_loopback
+from bedrock_bearer.wire.network import ThreadBackend
 
 # asyncio and what proxies take are imported where they are used: most clients do without.
 if TYPE_CHECKING:
@@ -44,16 +45,15 @@ class ConnectionSettings:
 
     def __init__(self, url: str) -> None:
         self._origin = httpcore.URL(url).origin
-        self._is_tls = url.startswith("https:")
         self._proxy = _environment_proxy(self._origin)
+        # Loading the authorities is slow, and plain http to loopback needs none.
+        self._needs_tls = url.startswith("https:") or self._proxy is not None
         self._ssl_context: ssl.SSLContext | None = None
         # Loading the authorities takes long, and threads begin together.
         self._lock = threading.Lock()
 
     def connection(self) -> SyncConnection:
         """Return a connection for threads; its first request opens it."""
-        from bedrock_bearer.wire.network import ThreadBackend
-
         arguments = {**self._arguments(), "network_backend": ThreadBackend()}
         if self._proxy is not None:
             return httpcore.ConnectionPool(
@@ -75,10 +75,10 @@ class ConnectionSettings:
     def _arguments(self) -> dict[str, Any]:
         return {"ssl_context": self._tls(), "socket_options": _SOCKET_OPTIONS}
 
-    def _tls(self) -> ssl.SSLContext:
+    def _tls(self) -> ssl.SSLContext | None:
         with self._lock:
-            if self._ssl_context is None:
-                self._ssl_context = _ssl_context(needed=self._is_tls or self._proxy is not None)
+            if self._ssl_context is None and self._needs_tls:
+                self._ssl_context = _load_authorities()
             return self._ssl_context
 
     def _httpcore_proxy(self, proxy: httpx.Proxy) -> httpcore.Proxy:
@@ -102,10 +102,7 @@ def can_be_used_again(connection: SyncConnection | AsyncConnection) -> bool:
     return not (connection.is_closed() or connection.has_expired())
 
 
-def _ssl_context(*, needed: bool) -> ssl.SSLContext:
-    if not needed:
-        # Loading the authorities is slow, and plain http to loopback needs none.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _load_authorities() -> ssl.SSLContext:
     for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         if path := os.environ.get(variable):
             return _context_of(variable, path)

@@ -27,11 +27,8 @@ _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 _LONGEST_CHUNK_SIZE = 10
 
 
-class ThreadBackend(httpcore.NetworkBackend):
+class ThreadBackend(httpcore.SyncBackend):
     """Opens connections for threads."""
-
-    def __init__(self) -> None:
-        self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
         self,
@@ -43,7 +40,7 @@ class ThreadBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to a host."""
         return _ThreadStream(
-            self._sockets.connect_tcp(host, port, timeout, local_address, socket_options)
+            super().connect_tcp(host, port, timeout, local_address, socket_options)
         )
 
 

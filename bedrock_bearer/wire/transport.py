@@ -322,13 +322,12 @@ class Transport:
     def _unused(self) -> SyncConnection | None:
         """Return an open connection from the free list, if any; close those of no more use."""
         while True:
-            connection, old = self._free.take()
-            if connection is not None and not can_be_used_again(connection):
-                old.append(connection)
-            for each in old:
-                each.close()
-            if connection not in old:
+            connection, expired = self._free.take()
+            for old in expired:
+                old.close()
+            if connection is None or can_be_used_again(connection):
                 return connection
+            connection.close()
 
     def close(self) -> None:
         """Close the unused connections. A caller's own `http_client` stays open."""
@@ -495,19 +494,18 @@ class AsyncTransport:
     async def _unused(self) -> AsyncConnection | None:
         """Return an open connection from the free list, if any; close those of no more use."""
         while True:
-            connection, old = self._free.take()
-            if connection is not None and not can_be_used_again(connection):
-                old.append(connection)
+            connection, expired = self._free.take()
             try:
-                for each in old:
-                    await each.aclose()
+                for old in expired:
+                    await old.aclose()
             except BaseException:
-                # Cancelled meanwhile: what can be used goes back.
-                if connection is not None and connection not in old:
+                # Cancelled meanwhile: what may be of use goes back.
+                if connection is not None:
                     self._free.put(connection)
                 raise
-            if connection not in old:
+            if connection is None or can_be_used_again(connection):
                 return connection
+            await connection.aclose()
 
     async def _acquire_slot(self, attempt: Attempt) -> None:
         if not self._slots.locked():
