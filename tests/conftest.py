@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from helpers_clients import ENVIRONMENT, Colour, FakeTime
 from hypothesis import HealthCheck, settings
+from support.clients import ENVIRONMENT, Colour, FakeTime
 
 # How long an example takes says something of the machine, and nothing of the code.
 settings.register_profile(

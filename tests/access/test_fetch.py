@@ -11,8 +11,8 @@ import boto3
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from helpers_iam import iam_client, moto
-from helpers_keys import long_term_key
+from support.iam import iam_client, moto
+from support.keys import long_term_key
 
 from bedrock_bearer import errors
 from bedrock_bearer.access import (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from helpers_clients import ENVIRONMENT
+from support.clients import ENVIRONMENT
 
 from bedrock_bearer import RetryPolicy
 from bedrock_bearer.access import deny_all_keys, deny_use

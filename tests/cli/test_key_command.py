@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from helpers_keys import ACCOUNT_ID, SESSION_ACCESS_KEY_ID, changed, long_term_key, short_term_key
+from support.keys import ACCOUNT_ID, SESSION_ACCESS_KEY_ID, changed, long_term_key, short_term_key
 
 from bedrock_bearer.cli.key import key
 

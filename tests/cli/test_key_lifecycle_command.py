@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from helpers_local import statement
+from support.local import statement
 
 from bedrock_bearer.cli import cli
 from bedrock_bearer.local import LocalBedrock

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from helpers_keys import long_term_key
-from helpers_server import CLOSE, Received, Reply, http_reply, serve
+from support.keys import long_term_key
+from support.server import CLOSE, Received, Reply, http_reply, serve
 
 from bedrock_bearer.cli import cli
 from bedrock_bearer.cli.smoke import default_model

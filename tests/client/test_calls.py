@@ -10,10 +10,10 @@ import threading
 from typing import Any
 
 import pytest
-from helpers_clients import KEY, MODEL, Colour
-from helpers_keys import long_term_key, short_term_key
-from helpers_replies import REPLY, REQUEST_ID, ok
-from helpers_server import Received, http_reply, serve
+from support.clients import KEY, MODEL, Colour
+from support.keys import long_term_key, short_term_key
+from support.replies import REPLY, REQUEST_ID, ok
+from support.server import Received, http_reply, serve
 
 from bedrock_bearer import ApiKey, AsyncBedrockClient, BedrockClient, RetryPolicy, errors
 from bedrock_bearer.client import AsyncConverseStream, ConverseStream

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from helpers_clients import KEY, MODEL, Colour, FakeTime
-from helpers_replies import FRAMES, START, begun, delta, ok, streamed, throttled
-from helpers_server import CLOSE, HOLD, Received, serve
+from support.clients import KEY, MODEL, Colour, FakeTime
+from support.replies import FRAMES, START, begun, delta, ok, streamed, throttled
+from support.server import CLOSE, HOLD, Received, serve
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy, Timeout, errors
 from bedrock_bearer.wire.clock import Clock

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers_clients import Colour, FakeTime
-from helpers_replies import INTERNAL, START, begun, delta, ok, streamed, throttled
-from helpers_server import HOLD, Received, serve, stream_head
+from support.clients import Colour, FakeTime
+from support.replies import INTERNAL, START, begun, delta, ok, streamed, throttled
+from support.server import HOLD, Received, serve, stream_head
 
 from bedrock_bearer import Timeout, errors
 

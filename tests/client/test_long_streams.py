@@ -6,7 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 
-from helpers_replies import BLOCK_STOP, METADATA, START, STOP, delta
+from support.replies import BLOCK_STOP, METADATA, START, STOP, delta
 
 from bedrock_bearer.stream import StreamReader
 

@@ -7,9 +7,9 @@ import logging
 from typing import Any
 
 import pytest
-from helpers_clients import KEY, MODEL, Colour, FakeTime
-from helpers_keys import LONG_TERM_SECRET
-from helpers_replies import (
+from support.clients import KEY, MODEL, Colour, FakeTime
+from support.keys import LONG_TERM_SECRET
+from support.replies import (
     INTERNAL,
     REQUEST_ID,
     START,
@@ -21,7 +21,7 @@ from helpers_replies import (
     streamed,
     throttled,
 )
-from helpers_server import HOLD, Received, http_reply, serve
+from support.server import HOLD, Received, http_reply, serve
 
 from bedrock_bearer import ApiKey, Timeout, errors
 from bedrock_bearer.wire.records import AttemptRecord, CallRecord

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from helpers_clients import Colour
-from helpers_server import CLOSE, chunk, serve, stream_head
-from helpers_shared import needs_shared
-from helpers_traffic import Exchange, exchanges
+from support.clients import Colour
+from support.server import CLOSE, chunk, serve, stream_head
+from support.shared import needs_shared
+from support.traffic import Exchange, exchanges
 
 from bedrock_bearer import errors
 from bedrock_bearer.converse import MessageStopEvent

@@ -7,9 +7,9 @@ import socket
 from typing import Any
 
 import pytest
-from helpers_clients import KEY, Colour, FakeTime
-from helpers_keys import long_term_key
-from helpers_replies import (
+from support.clients import KEY, Colour, FakeTime
+from support.keys import long_term_key
+from support.replies import (
     FRAMES,
     INTERNAL,
     START,
@@ -21,7 +21,7 @@ from helpers_replies import (
     streamed,
     throttled,
 )
-from helpers_server import CLOSE, HOLD, http_reply, serve, stream_head
+from support.server import CLOSE, HOLD, http_reply, serve, stream_head
 
 from bedrock_bearer import ApiKey, RetryPolicy, Timeout, errors
 from bedrock_bearer.keys.sources import KeySource

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers_clients import Colour
-from helpers_replies import (
+from support.clients import Colour
+from support.replies import (
     BLOCK_STOP,
     FRAMES,
     METADATA,
@@ -21,7 +21,7 @@ from helpers_replies import (
     ok,
     streamed,
 )
-from helpers_server import CLOSE, HOLD, chunk, http_reply, serve, stream_head
+from support.server import CLOSE, HOLD, chunk, http_reply, serve, stream_head
 
 from bedrock_bearer import RetryPolicy, Timeout, errors
 from bedrock_bearer.converse import (

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from helpers_service_model import SHAPES, samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.service_model import SHAPES, samples
 
 from bedrock_bearer.converse import (
     ConverseRequest,

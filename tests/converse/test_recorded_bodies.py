@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from helpers_shared import needs_shared
-from helpers_traffic import Exchange, exchanges
+from support.shared import needs_shared
+from support.traffic import Exchange, exchanges
 
 from bedrock_bearer.converse import (
     ConverseRequest,

@@ -6,7 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from helpers_service_model import SERVICE, SHAPES, reachable, samples
+from support.service_model import SERVICE, SHAPES, reachable, samples
 
 from bedrock_bearer import converse
 from bedrock_bearer.converse import (

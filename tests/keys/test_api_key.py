@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from helpers_keys import (
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.keys import (
     ACCOUNT_ID,
     LONG_TERM_SECRET,
     SECRET_ACCESS_KEY,
@@ -20,8 +22,6 @@ from helpers_keys import (
     long_term_key,
     short_term_key,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from bedrock_bearer.errors import InvalidApiKeyError
 from bedrock_bearer.keys import ApiKey, TokenType, account_id_from_access_key_id, api_key

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from helpers_clients import FakeTime
-from helpers_keys import long_term_key, short_term_key
+from support.clients import FakeTime
+from support.keys import long_term_key, short_term_key
 
 from bedrock_bearer import (
     ApiKey,

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_clients import FakeTime
-from helpers_iam import iam_client, local_iam, moto_iam
-from helpers_keys import long_term_key
-from helpers_local import statement
+from support.clients import FakeTime
+from support.iam import iam_client, local_iam, moto_iam
+from support.keys import long_term_key
+from support.local import statement
 
 from bedrock_bearer import ApiKey, errors
 from bedrock_bearer.access import limit_key_age

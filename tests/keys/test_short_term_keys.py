@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
-from helpers_keys import SECRET_ACCESS_KEY, SESSION_ACCESS_KEY_ID
+from support.keys import SECRET_ACCESS_KEY, SESSION_ACCESS_KEY_ID
 
 from bedrock_bearer import ApiKey, FallbackKeys, ShortTermKeys, TokenType, errors
 from bedrock_bearer.local import LocalBedrock, local_async_client, local_client

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from helpers_clients import ENVIRONMENT, FakeTime
-from helpers_keys import changed, long_term_key, short_term_key
+from support.clients import ENVIRONMENT, FakeTime
+from support.keys import changed, long_term_key, short_term_key
 
 from bedrock_bearer import (
     ApiKey,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from helpers_local import Caller
+from support.local import Caller
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.http import LocalRequest, LocalResponse

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from helpers_local import NOVA
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.local import NOVA
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.http import LocalRequest

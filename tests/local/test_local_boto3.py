@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
-from helpers_local import NOVA, Clock, deny_token_type, statement
+from support.local import NOVA, Clock, deny_token_type, statement
 
 from bedrock_bearer import errors
 from bedrock_bearer.client import BedrockClient

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers_local import NOVA, Caller
+from support.local import NOVA, Caller
 
 from bedrock_bearer.local import Guardrail, LocalBedrock, LocalModel
 from bedrock_bearer.local import replies as say

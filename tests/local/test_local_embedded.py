@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers_local import NOVA, deny_token_type
+from support.local import NOVA, deny_token_type
 
 from bedrock_bearer import errors
 from bedrock_bearer.local import LocalBedrock, local_async_client, local_client

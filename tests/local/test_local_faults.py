@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from helpers_local import Caller
+from support.local import Caller
 
 from bedrock_bearer.errors import EventStreamDecodeError
 from bedrock_bearer.local import LocalBedrock, faults

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from helpers_local import Caller, Clock
+from support.local import Caller, Clock
 
 from bedrock_bearer.keys import TokenType
 from bedrock_bearer.local import LocalBedrock

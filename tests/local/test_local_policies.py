@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers_local import Caller, deny_token_type, statement
+from support.local import Caller, deny_token_type, statement
 
 from bedrock_bearer.access import Denial, deny_use
 from bedrock_bearer.local import LocalBedrock

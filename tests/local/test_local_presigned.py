@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 from botocore.credentials import Credentials
-from helpers_local import Caller, statement
+from support.local import Caller, statement
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.presigned import read_presigned

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_local import Caller
+from support.local import Caller
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.script import load_script

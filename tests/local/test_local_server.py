@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from helpers_local import Caller
+from support.local import Caller
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.server import LocalServer

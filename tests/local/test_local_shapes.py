@@ -16,8 +16,8 @@ from typing import Any
 import botocore
 import httpx
 import pytest
-from helpers_local import NOVA, Caller, deny_token_type
-from helpers_shared import SHARED, needs_shared
+from support.local import NOVA, Caller, deny_token_type
+from support.shared import SHARED, needs_shared
 
 from bedrock_bearer.local import Guardrail, LocalBedrock, Reply
 from bedrock_bearer.local import replies as say

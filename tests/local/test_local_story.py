@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from helpers_local import Caller
+from support.local import Caller
 
 from bedrock_bearer.cli.local import local
 from bedrock_bearer.keys import ApiKey

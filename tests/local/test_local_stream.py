@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from helpers_local import Caller
+from support.local import Caller
 
 from bedrock_bearer.local import LocalBedrock, Reply
 from bedrock_bearer.local import replies as say

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers_keys import long_term_key, short_term_key
-from helpers_server import CLOSE, HOLD, Received, Reply, http_reply, serve, stream_head
+from support.keys import long_term_key, short_term_key
+from support.server import CLOSE, HOLD, Received, Reply, http_reply, serve, stream_head
 
 from bedrock_bearer import (
     ApiKey,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_local import NOVA, deny_token_type
+from support.local import NOVA, deny_token_type
 
 from bedrock_bearer.local import LocalBedrock, Reply, faults, local_client
 from bedrock_bearer.local import replies as say

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from helpers_local import NOVA
+from support.local import NOVA
 
 from bedrock_bearer.client import AsyncBedrockClient, BedrockClient
 from bedrock_bearer.errors import APIError

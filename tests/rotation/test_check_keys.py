@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from helpers_clients import ENVIRONMENT
-from helpers_keys import long_term_key, short_term_key
-from helpers_local import statement
-from helpers_server import CLOSE, Received, Reply, http_reply, serve
+from support.clients import ENVIRONMENT
+from support.keys import long_term_key, short_term_key
+from support.local import statement
+from support.server import CLOSE, Received, Reply, http_reply, serve
 
 from bedrock_bearer import RetryPolicy, RotationReport, TokenType, check_keys, errors
 from bedrock_bearer.access import deny_all_keys, deny_use

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from helpers_iam import iam_client
-from helpers_local import NOW, Clock
+from support.iam import iam_client
+from support.local import NOW, Clock
 
 from bedrock_bearer import (
     ApiKey,

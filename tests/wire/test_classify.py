@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from helpers_shared import SHARED, needs_shared
 from hypothesis import given
 from hypothesis import strategies as st
+from support.shared import SHARED, needs_shared
 
 from bedrock_bearer import errors
 from bedrock_bearer.keys import KeyDescription, TokenType

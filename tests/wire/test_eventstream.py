@@ -15,10 +15,10 @@ from zlib import crc32
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from helpers_shared import SHARED, needs_shared
-from helpers_traffic import TRAFFIC, Exchange, exchanges
 from hypothesis import given
 from hypothesis import strategies as st
+from support.shared import SHARED, needs_shared
+from support.traffic import TRAFFIC, Exchange, exchanges
 
 from bedrock_bearer.errors import EventStreamDecodeError
 from bedrock_bearer.wire.eventstream import (

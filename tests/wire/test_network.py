@@ -19,11 +19,11 @@ import h11
 import httpcore
 import pytest
 import trustme
-from helpers_clients import KEY, MODEL, Colour
-from helpers_replies import FRAMES, REPLY, ok
-from helpers_server import CLOSE, chunk, http_reply, serve, stream_head
 from hypothesis import given
 from hypothesis import strategies as st
+from support.clients import KEY, MODEL, Colour
+from support.replies import FRAMES, REPLY, ok
+from support.server import CLOSE, chunk, http_reply, serve, stream_head
 
 from bedrock_bearer import AsyncBedrockClient, RetryPolicy, Timeout, errors
 from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, _Connection

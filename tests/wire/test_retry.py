@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from helpers_clients import FakeTime
+from support.clients import FakeTime
 
 from bedrock_bearer import RetryPolicy, errors
 from bedrock_bearer.wire.retry import RetryQuota, RetryRun

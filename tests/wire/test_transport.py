@@ -19,9 +19,9 @@ import httpx2
 import pytest
 import respx
 import trustme
-from helpers_clients import KEY, Colour, FakeTime
-from helpers_replies import FRAMES, REPLY, START, begun, delta, ok, streamed
-from helpers_server import CLOSE, HOLD, http_reply, serve
+from support.clients import KEY, Colour, FakeTime
+from support.replies import FRAMES, REPLY, START, begun, delta, ok, streamed
+from support.server import CLOSE, HOLD, http_reply, serve
 
 from bedrock_bearer import RetryPolicy, Timeout, errors
 from bedrock_bearer.wire.connections import (

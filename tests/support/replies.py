@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from helpers_server import chunk, http_reply, stream_head
-
 from bedrock_bearer.wire.eventstream import encode_message
+from support.server import chunk, http_reply, stream_head
 
 REQUEST_ID = "11111111-2222-3333-4444-555555555555"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.eventstream import EventStreamBuffer
-from helpers_shared import SHARED
+
+from support.shared import SHARED
 
 TRAFFIC = SHARED / "data" / "traffic"
 

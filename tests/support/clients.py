@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from helpers_keys import long_term_key
-from helpers_server import Reply, serve
-
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy
 from bedrock_bearer.wire.clock import Clock
+from support.keys import long_term_key
+from support.server import Reply, serve
 
 KEY = long_term_key()
 MODEL = "amazon.nova-micro-v1:0"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="needs the recorded traffic in ../shared, which is absent"
