@@ -12,8 +12,8 @@ from bedrock_bearer.cli.outcome import fail, key_document, print_json
 from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
+    from bedrock_bearer.aws.long_term_keys import LongTermKey, NewKey
     from bedrock_bearer.keys import ApiKey
-    from bedrock_bearer.keys.lifecycle import LongTermKey, NewKey
 
 Command = Callable[..., Any]
 
@@ -240,7 +240,7 @@ class _Handover:
 
     def __call__(self, key: ApiKey) -> None:
         if self._out is not None:
-            from bedrock_bearer.keys.lifecycle import write_key_file
+            from bedrock_bearer.keys.key_file import write_key_file
 
             write_key_file(key, self._out, replace_existing=self._replace_existing)
         if self._prints:
@@ -248,7 +248,7 @@ class _Handover:
 
 
 def _lifecycle() -> Any:
-    from bedrock_bearer.keys.lifecycle import KeyLifecycle
+    from bedrock_bearer.aws.lifecycle import KeyLifecycle
 
     return KeyLifecycle()
 
@@ -262,7 +262,7 @@ def _check_destination(out: str | None, stdout: bool) -> None:
 
 def _check_file(out: str | None, *, replace_existing: bool) -> None:
     if out is not None:
-        from bedrock_bearer.keys.lifecycle import check_key_file
+        from bedrock_bearer.keys.key_file import check_key_file
 
         check_key_file(out, replace_existing=replace_existing)
 

@@ -24,7 +24,8 @@ from bedrock_bearer import (
     KeySource,
     ShortTermKeys,
 )
-from bedrock_bearer.keys.lifecycle import KeyLifecycle, Rotation, write_key_file
+from bedrock_bearer.aws.lifecycle import KeyLifecycle, Rotation
+from bedrock_bearer.keys.key_file import write_key_file
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.server import LocalServer
 from bedrock_bearer.rotation import is_accepted

@@ -17,7 +17,8 @@ from support.local import statement
 
 from bedrock_bearer import ApiKey, errors
 from bedrock_bearer.access import limit_key_age
-from bedrock_bearer.keys.lifecycle import KeyLifecycle, check_key_file, write_key_file
+from bedrock_bearer.aws.lifecycle import KeyLifecycle
+from bedrock_bearer.keys.key_file import check_key_file, write_key_file
 from bedrock_bearer.local import LocalBedrock, local_client
 from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.server import LocalServer

@@ -1,0 +1,1 @@
+"""AWS's control plane, called with boto3 and AWS credentials. Needs the extra `[aws]`."""

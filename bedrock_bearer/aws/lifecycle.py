@@ -1,0 +1,414 @@
+"""Creates, lists, rotates and retires long-term keys over IAM. Needs the extra `[aws]`.
+
+This takes AWS credentials: an API key cannot manage keys. See
+https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-generate.html.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
+
+from bedrock_bearer.access.denial import Denial
+from bedrock_bearer.aws.long_term_keys import LongTermKey, NewKey
+from bedrock_bearer.aws.session import Refusal, RefusalToError, aws_client, aws_errors
+from bedrock_bearer.errors import (
+    BedrockError,
+    ConfigurationError,
+    KeyCreationDeniedError,
+    KeyLifecycleError,
+    KeyLimitError,
+)
+from bedrock_bearer.keys.api_key import ApiKey
+
+logger = logging.getLogger("bedrock_bearer")
+
+BEDROCK_SERVICE = "bedrock.amazonaws.com"
+KEYS_PER_USER = 2
+LONGEST_DAYS = 36_600
+CONSOLE_USER_PREFIX = "BedrockAPIKey-"
+"""The AWS console makes an IAM user with such a name for each key."""
+LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
+"""The AWS console attaches this policy to such a user."""
+
+_AGE = "iam:ServiceSpecificCredentialAgeDays"
+_SERVICE = "iam:ServiceSpecificCredentialServiceName"
+_SECONDS_BETWEEN_PROBES = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A finished rotation. It can be undone until the old key is deleted.
+
+    Attributes:
+        new: the key that replaced it.
+        old: the key that was deactivated.
+    """
+
+    new: NewKey
+    old: LongTermKey
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanedUser:
+    """An IAM user that was made for a key and has none.
+
+    Attributes:
+        user_name: its name.
+        arn: its ARN.
+        created_at: when it was made, in UTC.
+    """
+
+    user_name: str
+    arn: str
+    created_at: datetime
+
+
+class KeyLifecycle:
+    """Creates, lists, rotates and retires the long-term keys of IAM users.
+
+    Args:
+        iam: boto3's client of IAM. Default: one of a new session.
+        monotonic: the clock, in seconds.
+        sleep: waits for so many seconds on that clock.
+
+    Raises:
+        ConfigurationError: boto3 is not installed, or no AWS credentials were found.
+        KeyLifecycleError: IAM refuses or fails.
+        TransportError: IAM cannot be reached, or the connection broke.
+
+    See https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html.
+    """
+
+    def __init__(
+        self,
+        iam: Any = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._iam = aws_client("iam", "IAM was not called") if iam is None else iam
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    def create(
+        self,
+        user_name: str,
+        *,
+        days: int | None = None,
+        hand_over: Callable[[ApiKey], object] | None = None,
+    ) -> NewKey:
+        """Create a key for a user.
+
+        Args:
+            user_name: an IAM user that exists.
+            days: days until the key expires, 1 to 36600. Default: it never does.
+            hand_over: puts the key where it is used; if it raises, the key is deleted again.
+
+        Raises:
+            KeyCreationDeniedError: a policy refuses it.
+            KeyLimitError: the user has two keys already, the most that IAM allows.
+        """
+        _check_days(days)
+        try:
+            self._check_room(user_name)
+        except KeyLimitError:
+            raise
+        except KeyLifecycleError as error:
+            # Credentials that may not list keys may still be allowed to create one.
+            logger.debug("%s", error)
+        new = self._create(user_name, days)
+        if hand_over is not None:
+            with self._deleted_on_failure(new):
+                hand_over(new.key)
+        return new
+
+    def create_with_user(
+        self,
+        user_name: str | None = None,
+        *,
+        days: int | None = None,
+        policy_arn: str = LIMITED_ACCESS_ARN,
+        hand_over: Callable[[ApiKey], object] | None = None,
+    ) -> NewKey:
+        """Create a new user and a key for it, as the AWS console does.
+
+        If the key cannot be created, the user is removed again. If that fails too, the error names
+        the user.
+
+        Args:
+            user_name: the new user. Default: a name such as `BedrockAPIKey-a1b2`.
+            days: as for `create`.
+            policy_arn: the managed policy to attach to the user.
+            hand_over: as for `create`.
+
+        Raises:
+            KeyCreationDeniedError: a policy refuses the key.
+        """
+        _check_days(days)
+        name = user_name or _console_user_name()
+        with _iam_errors(f"The user {name} was not made"):
+            self._iam.create_user(UserName=name)
+        try:
+            with _iam_errors(f"The policy {policy_arn} was not attached to the user {name}"):
+                self._iam.attach_user_policy(UserName=name, PolicyArn=policy_arn)
+            return self.create(name, days=days, hand_over=hand_over)
+        except BaseException as error:
+            said = self._removed_again(name, error)
+            if isinstance(error, BedrockError):
+                error.message += f" {said}"
+            raise
+
+    def list_keys(self, user_name: str | None = None) -> list[LongTermKey]:
+        """Return the keys of a user, or of all users of the account, the oldest first."""
+        whose = {"UserName": user_name} if user_name else {"AllUsers": True}
+        with _iam_errors(f"The keys of {user_name or 'the account'} were not listed"):
+            credentials = list(
+                _pages(
+                    self._iam.list_service_specific_credentials,
+                    "ServiceSpecificCredentials",
+                    ServiceName=BEDROCK_SERVICE,
+                    **whose,
+                )
+            )
+        return sorted(
+            (LongTermKey.from_wire(each) for each in credentials), key=lambda key: key.created_at
+        )
+
+    def deactivate(self, user_name: str, credential_id: str) -> None:
+        """Deactivate a key: Bedrock no longer accepts it. `reactivate` undoes this."""
+        self._set_status(user_name, credential_id, "Inactive")
+
+    def reactivate(self, user_name: str, credential_id: str) -> None:
+        """Activate a deactivated key: Bedrock accepts it again."""
+        self._set_status(user_name, credential_id, "Active")
+
+    def reset(
+        self,
+        user_name: str,
+        credential_id: str,
+        *,
+        hand_over: Callable[[ApiKey], object] | None = None,
+    ) -> NewKey:
+        """Give a key a new secret. The old secret stops working at once, wherever it is used."""
+        with _iam_errors(f"The key {credential_id} of {user_name} was not reset"):
+            answer = self._iam.reset_service_specific_credential(
+                UserName=user_name, ServiceSpecificCredentialId=credential_id
+            )
+        new = NewKey.take_from(cast("dict[str, Any]", answer["ServiceSpecificCredential"]))
+        if hand_over is not None:
+            hand_over(new.key)
+        return new
+
+    def delete(self, user_name: str, credential_id: str) -> None:
+        """Delete a key for good."""
+        with _iam_errors(f"The key {credential_id} of {user_name} was not deleted"):
+            self._iam.delete_service_specific_credential(
+                UserName=user_name, ServiceSpecificCredentialId=credential_id
+            )
+
+    def rotate(
+        self,
+        user_name: str,
+        *,
+        is_accepted: Callable[[ApiKey], bool],
+        hand_over: Callable[[ApiKey], object],
+        days: int | None = None,
+        wait: float = 120.0,
+    ) -> Rotation:
+        """Replace a user's only key by a new one.
+
+        Create the new key, wait until Bedrock accepts it, hand it over, then deactivate the old
+        key. The old key is not deleted. If anything fails before the new key was handed over, the
+        new key is deleted and the old one stays as it is.
+
+        Args:
+            user_name: an IAM user with one key.
+            is_accepted: tells whether Bedrock accepts a key, such as `rotation.is_accepted`. An
+                error that it raises ends the rotation.
+            hand_over: puts the new key where it is used.
+            days: as for `create`.
+            wait: seconds to wait until the new key is accepted. Default 120; IAM takes up to 60.
+
+        Raises:
+            KeyLimitError: the user has two keys already.
+        """
+        _check_days(days)
+        old = self.key_to_replace(user_name)
+        new = self._create(user_name, days)
+        with self._deleted_on_failure(new):
+            self._wait_until_accepted(new.key, is_accepted, wait)
+            hand_over(new.key)
+        self.deactivate(old.user_name, old.credential_id)
+        return Rotation(new, replace(old, status="Inactive"))
+
+    def key_to_replace(self, user_name: str) -> LongTermKey:
+        """Return the key that `rotate` would replace.
+
+        Raises:
+            KeyLimitError: the user has two keys already.
+            KeyLifecycleError: the user has none.
+        """
+        keys = self._check_room(user_name)
+        if not keys:
+            raise KeyLifecycleError(f"The user {user_name} has no key to replace. Create one.")
+        return keys[0]
+
+    def find_orphaned_users(self) -> list[OrphanedUser]:
+        """Return the users called `BedrockAPIKey-*` without a key, the oldest first.
+
+        The AWS console makes such a user for each key and never removes it.
+        """
+        with_a_key = {key.user_name for key in self.list_keys()}
+        with _iam_errors("The users were not listed"):
+            users = [
+                OrphanedUser(user["UserName"], user["Arn"], user["CreateDate"].astimezone(UTC))
+                for page in self._iam.get_paginator("list_users").paginate()
+                for user in page["Users"]
+            ]
+        orphaned = [
+            user
+            for user in users
+            if user.user_name.startswith(CONSOLE_USER_PREFIX) and user.user_name not in with_a_key
+        ]
+        return sorted(orphaned, key=lambda user: user.created_at)
+
+    def remove_user(self, user_name: str) -> None:
+        """Remove a user that has no key, and detach its managed policies.
+
+        Raises:
+            KeyLifecycleError: the user has a key, or IAM refuses.
+        """
+        if self.list_keys(user_name):
+            raise KeyLifecycleError(f"The user {user_name} has a key and is not removed.")
+        self._remove(user_name)
+
+    def _remove(self, user_name: str) -> None:
+        with _iam_errors(f"The user {user_name} was not removed"):
+            for page in self._iam.get_paginator("list_attached_user_policies").paginate(
+                UserName=user_name
+            ):
+                for policy in page["AttachedPolicies"]:
+                    self._iam.detach_user_policy(UserName=user_name, PolicyArn=policy["PolicyArn"])
+            self._iam.delete_user(UserName=user_name)
+
+    def _create(self, user_name: str, days: int | None) -> NewKey:
+        age = {} if days is None else {"CredentialAgeDays": days}
+        refused = partial(_creation_refused, days=days)
+        with _iam_errors(f"No key was made for the user {user_name}", refused):
+            answer = self._iam.create_service_specific_credential(
+                UserName=user_name, ServiceName=BEDROCK_SERVICE, **age
+            )
+        return NewKey.take_from(cast("dict[str, Any]", answer["ServiceSpecificCredential"]))
+
+    def _check_room(self, user_name: str) -> list[LongTermKey]:
+        keys = self.list_keys(user_name)
+        if len(keys) < KEYS_PER_USER:
+            return keys
+        held = " and ".join(f"{key.credential_id} ({key.status})" for key in keys)
+        raise KeyLimitError(
+            f"The user {user_name} has two keys, the most that IAM allows: {held}. Delete one that "
+            "is no longer in use."
+        )
+
+    def _set_status(self, user_name: str, credential_id: str, status: Any) -> None:
+        with _iam_errors(f"The key {credential_id} of {user_name} was not made {status}"):
+            self._iam.update_service_specific_credential(
+                UserName=user_name, ServiceSpecificCredentialId=credential_id, Status=status
+            )
+
+    def _wait_until_accepted(
+        self, key: ApiKey, is_accepted: Callable[[ApiKey], bool], wait: float
+    ) -> None:
+        give_up_at = self._monotonic() + wait
+        while not is_accepted(key):
+            if self._monotonic() >= give_up_at:
+                raise KeyLifecycleError(
+                    f"Bedrock did not accept the new key within {wait:g} s; the old one is "
+                    "unchanged."
+                )
+            self._sleep(_SECONDS_BETWEEN_PROBES)
+
+    @contextmanager
+    def _deleted_on_failure(self, new: NewKey) -> Iterator[None]:
+        """Delete a new key if the block that hands it over fails."""
+        try:
+            yield
+        except BaseException:
+            listed = new.listed
+            try:
+                self.delete(listed.user_name, listed.credential_id)
+            except BedrockError as error:
+                logger.warning("A new key that was not handed over is left behind. %s", error)
+            raise
+
+    def _removed_again(self, user_name: str, error: BaseException) -> str:
+        """Remove a user that was made for a key; return a sentence on the outcome."""
+        try:
+            self._remove(user_name)
+        except BedrockError as left_behind:
+            if isinstance(error, KeyCreationDeniedError):
+                error.orphaned_user = user_name
+            said = f"The user {user_name}, made for it, is left behind. {left_behind.message}"
+            logger.warning("%s", said)
+            return said
+        return f"The user {user_name}, made for it, was removed again."
+
+
+def _check_days(days: int | None) -> None:
+    if days is None:
+        return
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= LONGEST_DAYS:
+        raise ConfigurationError(f"days= takes a whole number from 1 to {LONGEST_DAYS}.")
+
+
+def _console_user_name() -> str:
+    letters = string.ascii_lowercase + string.digits
+    return CONSOLE_USER_PREFIX + "".join(secrets.choice(letters) for _ in range(4))
+
+
+def _pages(call: Callable[..., Any], name: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """Yield the members of a list that boto3 has no paginator for."""
+    while True:
+        page = call(**arguments)
+        yield from page[name]
+        if not page.get("IsTruncated"):
+            return
+        arguments["Marker"] = page["Marker"]
+
+
+def _iam_errors(what: str, refused: RefusalToError | None = None) -> AbstractContextManager[None]:
+    return aws_errors(what, refused or _refused)
+
+
+def _refused(what: str, refusal: Refusal) -> KeyLifecycleError:
+    return KeyLifecycleError(f"{what}: {refusal}", request_id=refusal.request_id)
+
+
+def _creation_refused(what: str, refusal: Refusal, *, days: int | None) -> KeyLifecycleError:
+    if refusal.code == "LimitExceeded":
+        return KeyLimitError(f"{what}: {refusal.sentence}", request_id=refusal.request_id)
+    if not refusal.is_access_denied:
+        return _refused(what, refusal)
+    denial = Denial.parse(refusal.sentence)
+    condition_key, value = _AGE, None if days is None else str(days)
+    if days is None and denial is not None and denial.effect == "explicit":
+        # A limit on the age does not match a request that names none.
+        condition_key, value = _SERVICE, BEDROCK_SERVICE
+    asked = f"{value} was asked for" if value else "a key that never expires was asked for"
+    return KeyCreationDeniedError(
+        f"{what}: {refusal.sentence} AWS never names the condition; most likely it is "
+        f"{condition_key} ({asked}).",
+        denial=denial,
+        condition_key=condition_key,
+        condition_value=value,
+        request_id=refusal.request_id,
+    )
