@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `fake_bedrock`. Loads nothing until a test asks for it."""
+"""The pytest plugin: the fixture `fake_bedrock`. Nothing is loaded until a test uses it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""For the tests of code that calls Bedrock: a double, replies, errors and event streams.
+"""Helpers for tests of code that calls Bedrock: a double, replies, errors and event streams.
 
 >>> from bedrock_bearer.testing import FakeBedrock, error_reply
 >>> bedrock = FakeBedrock(error_reply("ThrottlingException"), "Hi there!")
 >>> client = bedrock.client()  # or: your_code(http_client=bedrock.http_client())
 >>> client.converse("amazon.nova-micro-v1:0", "Hello").text
 'Hi there!'
->>> [request.prompt for request in bedrock.requests], bedrock.waits  # nobody really waited
+>>> [request.prompt for request in bedrock.requests], bedrock.waits  # no time passed
 (['Hello', 'Hello'], [1.0])
 
 Nothing is patched. In pytest, the fixture `fake_bedrock` gives a `FakeBedrock` and asserts at the
@@ -74,7 +74,7 @@ __all__ = [
 ]
 
 Step = Reply | Fault | str | Callable[[Mapping[str, Any]], Reply]
-"""What a call is answered with: a reply, a fault, a text, or a function of the request."""
+"""The answer to a call: a reply, a fault, a text, or a function of the request."""
 
 KeyProblem = Literal["missing", "malformed", "rejected", "expired"]
 
@@ -89,7 +89,7 @@ DEFAULT_PRINCIPAL = "arn:aws:sts::123456789012:assumed-role/dev/dev"
 
 
 def synthetic_key(token_type: TokenType | str = TokenType.SHORT_TERM, **details: Any) -> str:
-    """Return a key in AWS's exact form that opens nothing anywhere.
+    """Return a key in AWS's exact form that no service accepts.
 
     `details` are those of `LocalBedrock.mint_key`, such as `region` and `expires_in`.
 
@@ -155,7 +155,7 @@ def denial_reply(
 
 
 def interrupted(reply: Reply | str, frames: int = 2) -> Reply:
-    """Return a reply whose stream breaks off after so many events.
+    """Return a reply whose stream breaks off after `frames` events.
 
     >>> bedrock = FakeBedrock(interrupted("Hi there, and how are you?", frames=3))
     """
@@ -172,7 +172,7 @@ def event_stream(events: list[tuple[str, dict[str, Any]]]) -> bytes:
 
 
 class FakeClock:
-    """A clock that moves only when somebody waits, and notes how long.
+    """A clock that moves only when a caller waits, and records how long.
 
     Attributes:
         waits: the seconds of every wait, in order.
@@ -185,16 +185,16 @@ class FakeClock:
         self.clock = Clock(self.monotonic, self.wait, self._wait_async)
 
     def monotonic(self) -> float:
-        """Return the seconds that have passed."""
+        """Return the seconds passed so far."""
         return self._now
 
     def wait(self, seconds: float) -> None:
-        """Note a wait, and let its time pass at once."""
+        """Record a wait and move on by it at once."""
         self.waits.append(seconds)
         self.move(seconds)
 
     def move(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move on by so many seconds."""
         self._now += seconds
 
     async def _wait_async(self, seconds: float) -> None:
@@ -203,7 +203,7 @@ class FakeClock:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request that a `FakeBedrock` got.
+    """A request that a `FakeBedrock` received.
 
     Attributes:
         operation: such as `ConverseStream`.
@@ -226,10 +226,10 @@ class RecordedRequest:
 
 
 class FakeBedrock:
-    """A test double of Bedrock: answers what it was told to, and notes what it was asked.
+    """A test double of Bedrock: it gives the replies it was told, and records the requests.
 
-    It takes any key and any model. Converse and ConverseStream use up a step each; CountTokens
-    and the probe are answered by themselves. A call without a step raises an AssertionError.
+    It takes any key and any model. Converse and ConverseStream use one step each; CountTokens
+    and the probe need none. A call without a step raises an AssertionError.
 
     >>> bedrock = FakeBedrock("Hi there!", tool_use_reply("weather", {"city": "Bonn"}))
     >>> client = bedrock.client()
@@ -290,7 +290,7 @@ class FakeBedrock:
         return local_async_http_client(self, on_delay=self.clock.move)
 
     def retry_policy(self, **options: Any) -> RetryPolicy:
-        """Return a `RetryPolicy` that waits on this double's clock: not at all."""
+        """Return a `RetryPolicy` that waits on this double's clock, so that no time passes."""
         from bedrock_bearer.wire.retry import RetryPolicy
 
         return RetryPolicy(**{"clock": self.clock.clock, "jitter": lambda: 1.0, **options})

@@ -1,4 +1,4 @@
-"""A Bedrock on this machine: keys, policies, replies and faults, to try everything without AWS."""
+"""A Bedrock on this machine, to try things without AWS: keys, policies, replies and faults."""
 
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.embedded import local_async_client, local_client

@@ -92,6 +92,15 @@ class LocalBedrock:
         date = format_datetime(self.clock().astimezone(UTC), usegmt=True)
         return response.with_headers({"Date": date, "x-amzn-RequestId": request_id})
 
+    def accepts_key_of(self, request: LocalRequest) -> bool:
+        """Return whether the key in a request's header is good."""
+        with self._lock:
+            try:
+                self._authenticate(request, self._region_of(request.host))
+            except ServiceError:
+                return False
+            return True
+
     # ------------------------------------------------------------------------------- keys
 
     def mint_key(

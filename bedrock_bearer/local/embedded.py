@@ -1,4 +1,4 @@
-"""This library's clients on a local Bedrock in the same process: no socket, no account."""
+"""This library's clients of a local Bedrock in the same process, without a socket."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def local_client(
     """Return a client of a local Bedrock.
 
     Args:
-        bedrock: which one; a fresh one if None.
+        bedrock: the local Bedrock; a new one if None.
         region: the Region that is called.
-        api_key: as `BedrockClient` takes it; a fresh short-term key if None.
+        api_key: as `BedrockClient` takes it; a new short-term key if None.
         options: further arguments of `BedrockClient`.
     """
     from bedrock_bearer.client import BedrockClient

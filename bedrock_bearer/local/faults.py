@@ -1,4 +1,4 @@
-"""What can go wrong on the way, on demand: by script, or at a rate."""
+"""Faults that the local Bedrock produces on request: queued, or at a rate."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Spoil = Callable[[LocalResponse], LocalResponse]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
-        name: what it is called, on the command line too.
-        spoil: makes the bad response out of the good one.
-        instead: whether the good one is not even asked for: no scripted reply is used up.
+        name: its name, on the command line too.
+        spoil: makes the bad response from the good one.
+        instead: whether it replaces the reply; then no scripted reply is used.
     """
 
     name: str
@@ -51,34 +51,34 @@ def throttling(retry_after_ms: int | None = None) -> Fault:
 
 
 def daily_quota() -> Fault:
-    """429: the tokens of the day are used up."""
+    """429: the daily token quota is used up."""
     message = "Too many tokens per day, please wait before trying again."
     return error("ThrottlingException", message)
 
 
 def gateway_page(status: int = 502) -> Fault:
-    """A page of HTML from a gateway that never reached Bedrock."""
+    """An HTML page from a gateway that could not reach Bedrock."""
     page = b"<html><head><title>Bad Gateway</title></head><body>Bad Gateway</body></html>"
     return Fault("gateway-page", lambda _: whole_response(status, page, "text/html"), instead=True)
 
 
 def empty_body(status: int = 503) -> Fault:
-    """A status, and nothing else."""
+    """A status and an empty body."""
     return Fault("empty-body", lambda _: whole_response(status, b"", "text/plain"), instead=True)
 
 
 def latency(seconds: float) -> Fault:
-    """The response comes late."""
+    """The whole response is late by so many seconds."""
     return Fault("latency", lambda r: replace(r, delay=r.delay + seconds))
 
 
 def slow_first_byte(seconds: float) -> Fault:
-    """The headers come in time, the first byte of the body late."""
+    """The headers come in time; the body is late by so many seconds."""
     return Fault("slow-first-byte", lambda r: replace(r, body_delay=r.body_delay + seconds))
 
 
 def slow_frames(seconds: float) -> Fault:
-    """The frames of a stream come one by one, so many seconds apart."""
+    """The frames of a stream come one by one, with so many seconds between them."""
     return Fault("slow-frames", lambda r: replace(r, chunk_delay=seconds))
 
 
@@ -98,7 +98,7 @@ def close_after_headers() -> Fault:
 
 
 def close_at_frame_boundary(frames: int = 2) -> Fault:
-    """The connection is closed after so many whole frames of a stream."""
+    """The connection is closed after `frames` whole frames of a stream."""
     return Fault(
         "close-at-frame-boundary",
         lambda r: replace(r, chunks=_first(r, frames), cut=Cut.AFTER_CHUNKS),
@@ -106,7 +106,7 @@ def close_at_frame_boundary(frames: int = 2) -> Fault:
 
 
 def close_mid_frame(frames: int = 2) -> Fault:
-    """The connection is closed in the middle of the frame after so many whole ones."""
+    """The connection is closed in the middle of the frame that follows `frames` whole ones."""
 
     def spoil(response: LocalResponse) -> LocalResponse:
         kept = _first(response, frames)
@@ -117,12 +117,12 @@ def close_mid_frame(frames: int = 2) -> Fault:
 
 
 def end_early(frames: int = 2) -> Fault:
-    """The stream ends, as HTTP means it, after so many whole frames: no `messageStop`."""
+    """The stream ends properly after `frames` whole frames, before `messageStop`."""
     return _of_streams("end-early", lambda r: replace(r, chunks=_first(r, frames)))
 
 
 def corrupt_crc(frame: int = 1) -> Fault:
-    """One frame of a stream (from 0) carries a wrong checksum."""
+    """One frame of a stream, counted from 0, has a wrong checksum."""
 
     def spoil(response: LocalResponse) -> LocalResponse:
         before = _first(response, frame)
@@ -136,7 +136,7 @@ def corrupt_crc(frame: int = 1) -> Fault:
 def exception_in_stream(
     code: str = "modelStreamErrorException", message: str | None = None, frames: int = 2
 ) -> Fault:
-    """After so many frames of a stream comes an exception, and the end.
+    """A stream ends with an exception after `frames` frames.
 
     `code` is lower camel case, as AWS names exceptions in a stream.
     """
@@ -148,17 +148,17 @@ def exception_in_stream(
 
 
 def wrong_content_type(content_type: str = "text/html") -> Fault:
-    """The right body under a wrong `Content-Type`."""
+    """The right body with a wrong `Content-Type`."""
     return Fault("wrong-content-type", lambda r: r.with_headers({"Content-Type": content_type}))
 
 
 def oversized_headers(size: int = 200_000) -> Fault:
-    """The response carries a header of so many bytes."""
+    """The response has a header of `size` bytes."""
     return Fault("oversized-headers", lambda r: r.with_headers({"x-oversized": "x" * size}))
 
 
 def _first(response: LocalResponse, frames: int) -> tuple[bytes, ...]:
-    """The first frames, at least one less than there are."""
+    """The first frames, but never all of them."""
     return response.chunks[: min(frames, len(response.chunks) - 1)]
 
 
@@ -194,29 +194,29 @@ BY_NAME: dict[str, Callable[[], Fault]] = {
 
 
 class FaultPlan:
-    """Which of the calls to come go wrong."""
+    """Which of the next calls get a fault."""
 
     def __init__(self) -> None:
         self._queue: deque[Fault] = deque()
         self._rates: list[_Rate] = []
 
     def queue(self, fault: Fault, times: int) -> None:
-        """Let the next calls fail, so many of them."""
+        """Give the next `times` calls this fault."""
         self._queue.extend([fault] * times)
 
     def at_rate(self, fault: Fault, rate: float) -> None:
-        """Let this share of the calls fail, evenly spread: of 0.1, each tenth."""
+        """Give this share of the calls the fault, evenly spread: with 0.1, every tenth."""
         if not 0 < rate <= 1:
             raise ValueError(f"a rate is above 0 and at most 1, not {rate}")
         self._rates.append(_Rate(fault, rate))
 
     def clear(self) -> None:
-        """Let nothing fail any more."""
+        """Remove all faults."""
         self._queue.clear()
         self._rates.clear()
 
     def next_fault(self) -> Fault | None:
-        """Return what goes wrong with this call, or None."""
+        """Return the fault of this call, or None."""
         if self._queue:
             return self._queue.popleft()
         due = [rate.fault for rate in self._rates if rate.is_due()]

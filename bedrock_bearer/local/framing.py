@@ -15,20 +15,24 @@ PADDING = string.ascii_lowercase + string.ascii_uppercase + string.digits
 
 
 def stream_response(events: list[tuple[str, dict[str, Any]]]) -> LocalResponse:
-    """Return a response that streams events, a frame a chunk."""
+    """Return a response that streams events, one frame in each chunk."""
     frames = tuple(event_frame(name, payload) for name, payload in events)
     return LocalResponse(200, {"Content-Type": CONTENT_TYPE}, frames)
 
 
 def event_frame(name: str, payload: Mapping[str, Any]) -> bytes:
-    """Return one event, with the padding `p` by which AWS hides the length of the text."""
+    """Return one event with the padding `p`, which AWS adds to hide the length of the text."""
     padding = PADDING[: 2 + secrets.randbelow(len(PADDING) - 1)]
-    padded = dict(sorted({**payload, "p": padding}.items()))
-    return _frame({":event-type": name, ":message-type": "event"}, padded)
+    return event_message(name, dict(sorted({**payload, "p": padding}.items())))
+
+
+def event_message(name: str, payload: Mapping[str, Any]) -> bytes:
+    """Return one event without padding."""
+    return _frame({":event-type": name, ":message-type": "event"}, payload)
 
 
 def exception_frame(code: str, message: str) -> bytes:
-    """Return an exception in the midst of a stream; `code` in lower camel case."""
+    """Return an exception inside a stream; `code` is in lower camel case."""
     return _frame({":exception-type": code, ":message-type": "exception"}, {"message": message})
 
 

@@ -1,4 +1,4 @@
-"""Guardrails of the local Bedrock: words that are blocked, and what is said instead."""
+"""Guardrails of the local Bedrock: blocked words, and the message that replaces them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Guardrail:
 
     Attributes:
         identifier: its id.
-        blocked_words: words that it blocks, in whatever case.
-        message: what is said instead.
-        version: the version in force; `DRAFT` is always there too.
+        blocked_words: words that it blocks; upper and lower case are the same.
+        message: the reply when a word is blocked.
+        version: the published version; `DRAFT` is always accepted too.
     """
 
     identifier: str
@@ -97,7 +97,7 @@ class Guardrails:
 
 
 def guarded_text(request: Document) -> str:
-    """Return what a guardrail reads: the guarded blocks if any are marked, else all texts."""
+    """Return the text that a guardrail reads: the guarded blocks if any, else all texts."""
     blocks = [b for m in request.get("messages") or [] for b in m.get("content") or []]
     guarded = [
         (b["guardContent"].get("text") or {}).get("text", "") for b in blocks if "guardContent" in b
@@ -106,7 +106,7 @@ def guarded_text(request: Document) -> str:
 
 
 def guard_input(guardrail: Guardrail, request: Document) -> Reply | None:
-    """Return the reply of a guardrail that blocks the request, or None if it lets it pass."""
+    """Return the guardrail's reply if it blocks the request, else None."""
     text = guarded_text(request)
     if not guardrail.matches(text):
         return None
@@ -116,7 +116,7 @@ def guard_input(guardrail: Guardrail, request: Document) -> Reply | None:
 
 
 def guard_output(guardrail: Guardrail, request: Document, reply: Reply) -> Reply:
-    """Return the reply, or the guardrail's message in its place."""
+    """Return the reply, or the guardrail's message if it blocks the reply."""
     text = "\n".join(block["text"] for block in reply.content if "text" in block)
     if not guardrail.matches(text):
         return reply

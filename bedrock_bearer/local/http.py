@@ -1,4 +1,4 @@
-"""Requests and responses of the local Bedrock, before any carrier takes them."""
+"""HTTP requests and responses of the local Bedrock, independent of how they are carried."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any, Protocol
 Document = Mapping[str, Any]
 """A JSON object."""
 
+MAX_BODY_BYTES = 25_000_000
+"""The largest body that Bedrock takes."""
+
 
 class Cut(StrEnum):
-    """Where a connection breaks off."""
+    """Where a connection is broken off."""
 
     BEFORE_HEADERS = "before headers"
     IN_HEADERS = "in headers"
@@ -31,7 +34,7 @@ class LocalRequest:
         query: without the question mark.
         host: the `Host` header.
         headers: names in lower case.
-        body: whole.
+        body: whole, or cut just beyond what the service takes.
     """
 
     method: str
@@ -44,16 +47,16 @@ class LocalRequest:
 
 @dataclass(frozen=True, slots=True)
 class LocalResponse:
-    """One HTTP response, and what goes wrong with it.
+    """One HTTP response, and the fault that is to happen while it is sent.
 
     Attributes:
         status: the HTTP status.
-        headers: names as AWS spells them; `content-length` is among them unless it is a stream.
-        chunks: the body; the carrier sends each as it is.
+        headers: names as AWS spells them; a stream has no `Content-Length`.
+        chunks: the body, sent in these parts.
         delay: seconds before the first byte of the response.
         body_delay: seconds between the headers and the first byte of the body.
         chunk_delay: seconds between two chunks.
-        cut: where the connection breaks off, or None.
+        cut: where the connection is broken off, or None.
     """
 
     status: int
@@ -75,7 +78,7 @@ class LocalResponse:
 
 
 class Service(Protocol):
-    """Whoever answers requests: a `LocalBedrock`, or a double of a test."""
+    """Anything that answers requests: a `LocalBedrock` or a test's double."""
 
     def handle(self, request: LocalRequest) -> LocalResponse:
         """Answer one request."""

@@ -21,10 +21,10 @@ class LocalModel:
     """A foundation model.
 
     Attributes:
-        on_demand: whether its own id can be called; if not, only an inference profile can.
-        context_tokens: how many tokens go in.
-        output_tokens: how many tokens can be asked for.
-        reads_images: whether it takes images too.
+        on_demand: whether its own id can be called; if not, it needs an inference profile.
+        context_tokens: the most input tokens.
+        output_tokens: the most output tokens.
+        reads_images: whether it takes images.
     """
 
     id: str
@@ -87,12 +87,12 @@ MODELS = (
     LocalModel("openai.gpt-oss-20b-1:0", "gpt-oss-20b", "OpenAI", True, 128_000, 16_384),
     LocalModel("openai.gpt-oss-120b-1:0", "gpt-oss-120b", "OpenAI", True, 128_000, 16_384),
 )
-"""Foundation models. How many tokens go in and out of each is about right."""
+"""Foundation models. Their token limits are approximate."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalledModel:
-    """What a request's `modelId` names, and the ARNs that its caller needs permission for."""
+    """The model that a request's `modelId` names, and the ARNs that need a permission."""
 
     requested_id: str
     model: LocalModel | None
@@ -113,7 +113,7 @@ class CalledModel:
 
 
 class ModelCatalogue:
-    """Finds models by their ids, their ARNs and the ids of their inference profiles."""
+    """Finds models by id, by ARN and by inference profile."""
 
     def __init__(self, models: tuple[LocalModel, ...] = MODELS) -> None:
         self._models = {model.id: model for model in models}
@@ -122,7 +122,7 @@ class ModelCatalogue:
         return iter(self._models.values())
 
     def find(self, requested: str, *, partition: str, region: str, account: str) -> CalledModel:
-        """Return what `requested` names; the model is None where there is none."""
+        """Return what `requested` names; its model is None if there is no such model."""
         arn = _ARN.fullmatch(requested)
         name = arn["id"] if arn else requested
         area, _, model_id = name.partition(".")

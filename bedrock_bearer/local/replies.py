@@ -1,4 +1,4 @@
-"""What the local Bedrock replies: an echo, or what a script says."""
+"""The replies of the local Bedrock: an echo, or what a script says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GREETINGS = ("hello", "hi", "hey", "good morning", "good evening")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply of the model, in the words of the Converse API.
+    """A reply of the model, in the terms of the Converse API.
 
     Attributes:
         content: content blocks, as the wire has them.
@@ -28,7 +28,7 @@ class Reply:
         latency_ms: milliseconds.
         trace: `{"guardrail": ...}`, or None.
         extra: further members of the response, such as `serviceTier`.
-        fault: what goes wrong with this reply, or None.
+        fault: the fault of this reply, or None.
     """
 
     content: tuple[Document, ...]
@@ -40,7 +40,7 @@ class Reply:
     fault: Fault | None = None
 
     def with_fault(self, fault: Fault) -> Reply:
-        """Return this reply, spoiled by `fault` on its way."""
+        """Return this reply with a fault."""
         return replace(self, fault=fault)
 
     def body(self, request: Document) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Reply:
 
 
 Step = Reply | Fault | Callable[[Document], Reply]
-"""What a call is answered with: a reply, a fault, or a function that makes a reply."""
+"""The answer to a call: a reply, a fault, or a function of the request that makes a reply."""
 
 
 def text_reply(text: str, **details: Any) -> Reply:
@@ -132,7 +132,7 @@ def reasoning_block(reasoning: str, signature: str = "c2lnbmF0dXJl") -> dict[str
 
 
 def cited_reply(text: str, citations: Sequence[Document], **details: Any) -> Reply:
-    """Return a reply whose text is backed by `citations`, each as the wire has it.
+    """Return a reply whose text has `citations`, each in wire form.
 
     >>> reply = cited_reply("So it is.", [{"title": "A book"}])
     """
@@ -141,7 +141,7 @@ def cited_reply(text: str, citations: Sequence[Document], **details: Any) -> Rep
 
 
 def structured_reply(value: Any, **details: Any) -> Reply:
-    """Return a reply whose text is `value` as JSON, as structured output comes.
+    """Return a reply of structured output: its text is `value` as JSON.
 
     >>> structured_reply({"n": 1}).content
     ({'text': '{"n":1}'},)
@@ -150,7 +150,7 @@ def structured_reply(value: Any, **details: Any) -> Reply:
 
 
 def guardrail_reply(text: str, trace: Document | None = None, **details: Any) -> Reply:
-    """Return the reply of a guardrail that intervened.
+    """Return the reply that a guardrail gives when it intervenes.
 
     >>> reply = guardrail_reply("Sorry, not that.")
     """
@@ -158,39 +158,39 @@ def guardrail_reply(text: str, trace: Document | None = None, **details: Any) ->
 
 
 class Script:
-    """What is to be replied: first the queue, turn by turn; then the replies to a prompt."""
+    """Scripted replies: a queue, used first, and replies to certain prompts."""
 
     def __init__(self) -> None:
         self._queue: deque[Step] = deque()
         self._by_prompt: dict[str, Step] = {}
 
     def append(self, *steps: Step) -> None:
-        """Queue steps, one for each call to come."""
+        """Queue steps, one for each of the next calls."""
         self._queue.extend(steps)
 
     def answer(self, prompt: str, step: Step) -> None:
-        """Answer this very prompt with `step`, every time it is asked."""
+        """Answer this exact prompt with `step`, every time."""
         self._by_prompt[prompt.strip()] = step
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def next_step(self, request: Document) -> Step | None:
-        """Return the step for a request; None where the script has nothing to say."""
+        """Return the step for a request, or None if there is none."""
         if self._queue:
             return self._queue.popleft()
         return self._by_prompt.get(last_text(request).strip())
 
 
 def last_text(request: Document) -> str:
-    """Return the text of the last message, without the guarded parts around it."""
+    """Return the text of the last message; guarded text counts too."""
     messages = request.get("messages") or [{}]
     texts = [_text_of(block) for block in messages[-1].get("content") or []]
     return "\n".join(text for text in texts if text)
 
 
 def echo(request: Document) -> Reply:
-    """Return a short, plausible reply to a request that no script answers."""
+    """Return the reply to a request that no script answers."""
     forced = _forced_tool(request)
     if forced is not None:
         spec = forced["toolSpec"]
@@ -202,7 +202,7 @@ def echo(request: Document) -> Reply:
 
 
 def example_of(schema: Any) -> Any:
-    """Return the smallest value that a simple JSON schema describes."""
+    """Return a small value that fits a JSON schema."""
     if not isinstance(schema, Mapping):
         return {}
     if "const" in schema:

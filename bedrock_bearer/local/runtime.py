@@ -67,7 +67,7 @@ class Runtime:
         }
 
     def run(self, call: Call) -> LocalResponse:
-        """Answer a call, with the fault that is due, if any."""
+        """Answer a call, with the fault that is due."""
         fault = self.faults.next_fault()
         if fault is not None and fault.instead:
             return fault.spoil(LocalResponse(200, {}))

@@ -1,7 +1,7 @@
 """Scripts of replies, read from a JSON file.
 
-The file holds a list. Each item is one reply; an item with `prompt` answers that very prompt
-every time, the others are queued, one for each call:
+The file holds a list. Each item is one reply. An item with `prompt` answers that exact prompt
+every time; the others are queued, one for each call:
 
     [
       {"prompt": "Hello", "text": "Hi there!", "usage": {"inputTokens": 8, "outputTokens": 21,
@@ -45,10 +45,10 @@ _MEMBERS = {
 
 
 def load_script(path: str | Path, bedrock: LocalBedrock) -> None:
-    """Read a script and let `bedrock` answer by it.
+    """Read a script for `bedrock` to answer with.
 
     Raises:
-        ValueError: the file is not such a script; the text says which item is wrong.
+        ValueError: the file is not a script; the text says which item is wrong.
     """
     items = json.loads(Path(path).read_text(encoding="utf-8"))
     if not isinstance(items, list):
@@ -68,7 +68,7 @@ def read_step(item: Any) -> Reply | Fault:
     """Return the reply or fault that one item of a script describes.
 
     Raises:
-        ValueError: it describes none.
+        ValueError: the item is not valid.
     """
     if not isinstance(item, Mapping):
         raise ValueError("not a JSON object")

@@ -10,6 +10,7 @@ import ssl
 import tempfile
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +19,7 @@ import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bedrock_bearer.local.http import Cut, LocalRequest, LocalResponse
+from bedrock_bearer.local.http import MAX_BODY_BYTES, Cut, LocalRequest, LocalResponse
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -28,17 +29,19 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 1
+MAX_BODY_BYTES_WITHOUT_KEY = 1_000_000
+"""What is kept of a body whose sender has shown no good key; a request to IAM is far smaller."""
 
 
 class LocalServer:
     """Serves a local Bedrock on a socket; a context manager that runs it in a thread.
 
     Args:
-        bedrock: who answers.
+        bedrock: the service that answers.
         host: the address to listen on.
         port: 0 for a free one.
-        tls: whether to serve HTTPS with a certificate made on the spot; boto3 sends a bearer
-            key over nothing else.
+        tls: whether to serve HTTPS, with a certificate made for this server; boto3 sends a
+            bearer key over HTTPS only.
 
     Attributes:
         url: the endpoint, such as `https://127.0.0.1:8443`.
@@ -77,11 +80,11 @@ class LocalServer:
         self._thread = threading.Thread(target=self.run, name="local-bedrock", daemon=True)
 
     def run(self) -> None:
-        """Serve until stopped, by a signal or by `close`."""
+        """Serve until a signal or `close` stops it."""
         self._server.run(sockets=[self._socket])
 
     def close(self) -> None:
-        """Stop serving and take back the port; the file of the authority is removed."""
+        """Stop serving, free the port and remove the file of the authority."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
@@ -91,7 +94,7 @@ class LocalServer:
                 os.unlink(self.ca_file)
 
     def __enter__(self) -> Self:
-        # The socket listens already: a client that comes early waits in its backlog.
+        # The socket listens already: an early client waits in its backlog.
         self._thread.start()
         return self
 
@@ -117,7 +120,7 @@ class LocalServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Of asyncio's connections, only those of an explicit protocol send small writes at once.
+    # asyncio sets TCP_NODELAY only on sockets with an explicit protocol.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,7 +133,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _name_of(host: str) -> str:
-    """The name or address for the certificate; an unspecified address is none."""
+    """The name or address for the certificate; `localhost` for an unspecified address."""
     try:
         return "localhost" if ipaddress.ip_address(host).is_unspecified else host
     except ValueError:
@@ -138,7 +141,7 @@ def _name_of(host: str) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Breaks off what is open when it stops: a client may keep its connections for ever."""
+    """Closes open connections when it stops: a client may keep them for ever."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for protocol in list(self.server_state.connections):
@@ -148,7 +151,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Hands each request its connection, so that it can be broken off."""
+    """Gives each request its connection, so that a fault can break it off."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -160,14 +163,28 @@ class _Application:
 
     def __init__(self, bedrock: Service) -> None:
         self._bedrock = bedrock
+        # A double of a test may take any key, and then has no such method.
+        self._accepts_key_of = getattr(bedrock, "accepts_key_of", lambda _: True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientDisconnect):
-            response = self._bedrock.handle(await _local_request(scope, receive))
+            head = _head_of(scope, receive)
+            body = await self._read_body(head, Request(scope, receive))
+            response = self._bedrock.handle(replace(head, body=body))
             await _send(response, scope, receive, send)
 
+    async def _read_body(self, head: LocalRequest, request: Request) -> bytes:
+        """The body, cut just beyond the limit; what is beyond is read and dropped."""
+        body = bytearray()
+        limit = MAX_BODY_BYTES_WITHOUT_KEY
+        async for chunk in request.stream():
+            if len(body) <= limit < len(body) + len(chunk) and self._accepts_key_of(head):
+                limit = MAX_BODY_BYTES
+            body += chunk[: limit + 1 - len(body)]
+        return bytes(body)
 
-async def _local_request(scope: Scope, receive: Receive) -> LocalRequest:
+
+def _head_of(scope: Scope, receive: Receive) -> LocalRequest:
     request = Request(scope, receive)
     return LocalRequest(
         method=request.method,
@@ -175,7 +192,6 @@ async def _local_request(scope: Scope, receive: Receive) -> LocalRequest:
         query=scope["query_string"].decode("latin-1"),
         host=request.headers.get("host", ""),
         headers=dict(request.headers),
-        body=await request.body(),
     )
 
 

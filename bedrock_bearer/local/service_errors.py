@@ -1,4 +1,4 @@
-"""What AWS answers instead of a reply: its errors, with the layer that raises each."""
+"""The errors that AWS answers with, and the layer that each comes from."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MESSAGE_OF_CODE = {
 
 
 class Layer(StrEnum):
-    """Who answers: the layer that checks the key, or Bedrock behind it."""
+    """Which layer answers: the one that checks the key, or Bedrock behind it."""
 
     AUTHENTICATION = "http://internal.amazon.com/coral/com.amazon.coral.service/"
     BEDROCK = "http://internal.amazon.com/coral/com.amazon.bedrock/"
@@ -77,10 +77,10 @@ class ServiceError(Exception):
 
 
 def key_refused(message: str) -> ServiceError:
-    """Return the refusal of the layer that checks keys."""
+    """Return a refusal by the layer that checks keys."""
     return ServiceError("AccessDeniedException", message, layer=Layer.AUTHENTICATION)
 
 
 def invalid(message: str) -> ServiceError:
-    """Return Bedrock's refusal of a request that is not valid."""
+    """Return Bedrock's error for an invalid request."""
     return ServiceError("ValidationException", message)

@@ -1,4 +1,4 @@
-"""Made-up token counts: plausible, and nobody's tokenizer."""
+"""Token counts, made up from the number of characters; no tokenizer is used."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def count_request(request: Mapping[str, Any]) -> int:
 
 
 def pieces(text: str) -> list[str]:
-    """Cut a text into pieces such as a stream brings: a word each, with the space before it."""
+    """Cut a text into the pieces of a stream: one word each, with the space before it."""
     return _WORD.findall(text) or ([text] if text else [])
 
 

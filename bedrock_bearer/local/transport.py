@@ -11,18 +11,18 @@ import httpx
 from bedrock_bearer.local.http import Cut, LocalRequest, LocalResponse, Service
 
 MAX_HEADER_BYTES = 100_000
-"""What httpx takes over a socket, about."""
+"""About what httpx accepts over a socket."""
 
 
 class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Carries requests to a local Bedrock without a socket, for sync and async clients alike.
 
-    Nothing is waited for: a response that comes later than the client's read timeout raises
-    that timeout at once, any other comes at once.
+    It never waits: a delay beyond the client's read timeout raises that timeout at once, a
+    shorter one is skipped.
 
     Args:
-        bedrock: who answers.
-        on_delay: told the seconds of each delay, so that a test's clock can be moved on.
+        bedrock: the service that answers.
+        on_delay: called with the seconds of each delay, so that a test can move its clock.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ def local_async_http_client(
 
 
 def local_request(request: httpx.Request, body: bytes) -> LocalRequest:
-    """Return an httpx request as the local Bedrock takes it."""
+    """Return an httpx request as a `LocalRequest`."""
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     headers = {name.lower(): value for name, value in request.headers.items()}
     host = headers.get("host", request.url.host)
@@ -94,7 +94,7 @@ def local_request(request: httpx.Request, body: bytes) -> LocalRequest:
 
 
 def _family(request: httpx.Request) -> Any:
-    # httpx2 has the same names, but classes of its own: the response must be of the same kind.
+    # httpx2 has classes of its own under the same names; the response must match the request.
     return sys.modules[type(request).__module__.partition(".")[0]]
 
 

@@ -1,17 +1,18 @@
-"""The mistakes people make in a Converse request, refused in Bedrock's own sentences."""
+"""Checks of a request's body; errors have AWS's own wording."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 from bedrock_bearer.local import tokens
+from bedrock_bearer.local.http import MAX_BODY_BYTES, json_bytes
 from bedrock_bearer.local.models import LocalModel
 from bedrock_bearer.local.service_errors import ServiceError, invalid
-
-MAX_BODY_BYTES = 25_000_000
 
 _BLOCK = {
     "text": str,
@@ -34,6 +35,8 @@ COUNT_TOKENS = {"input": {"converse": CONVERSE, "invokeModel": {"body": str}}}
 APPLY_GUARDRAIL = {"content": [{"text": {"text": str}}]}
 """Of what kind the members of a request are, as far as anything here looks at them."""
 
+_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+
 _JSON_NAMES: dict[type, str] = {
     bool: "Boolean",
     dict: "JSONObject",
@@ -52,7 +55,10 @@ def read_json(body: bytes) -> dict[str, Any]:
             f" must have length less than or equal to {MAX_BODY_BYTES}"
         )
     try:
-        document = json.loads(body or b"{}")
+        document = json.loads(body or b"{}", parse_constant=_refuse, parse_float=_finite)
+        if _HALF_OF_A_PAIR.search(body):
+            # The parser takes half a surrogate pair, but no text in UTF-8 can hold it.
+            json_bytes(document)
     except ValueError:
         raise malformed() from None
     _expect(document, dict, "#")
@@ -60,8 +66,19 @@ def read_json(body: bytes) -> dict[str, Any]:
     return request
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number beyond the range of floats")
+    return number
+
+
 def malformed() -> ServiceError:
-    """Return the refusal of what cannot be read."""
+    """Return the error for a body that cannot be read."""
     return invalid("Malformed input request, please reformat your input and try again.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.local import NOVA
@@ -55,11 +56,13 @@ KEY = BEDROCK.mint_key()
 
 
 def status(verb: str, body: Any) -> int:
+    return raw_status(json.dumps(body).encode(), verb)
+
+
+def raw_status(body: bytes, verb: str = "converse") -> int:
     path = f"/model/{NOVA.replace(':', '%3A')}/{verb}"
     headers = {"authorization": f"Bearer {KEY}"}
-    return BEDROCK.handle(
-        LocalRequest("POST", path, "", "localhost", headers, json.dumps(body).encode())
-    ).status
+    return BEDROCK.handle(LocalRequest("POST", path, "", "localhost", headers, body)).status
 
 
 @settings(max_examples=300, deadline=None)
@@ -76,10 +79,17 @@ def test_any_count_is_answered(given_input: Any) -> None:
 
 
 def test_a_body_that_nests_too_deep_is_refused() -> None:
-    path = f"/model/{NOVA}/converse"
-    headers = {"authorization": f"Bearer {KEY}"}
-    body = b'{"messages":' * 100_000
+    assert raw_status(b'{"messages":' * 100_000) == 400
 
-    answer = BEDROCK.handle(LocalRequest("POST", path, "", "localhost", headers, body))
 
-    assert answer.status == 400
+@pytest.mark.parametrize("value", [rb'"\ud83d"', rb'"\uDE00 x"', b"NaN", b"-Infinity", b"1e999"])
+def test_json_that_no_reply_could_hold_is_refused(value: bytes) -> None:
+    body = b'{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"x":%s}' % value
+
+    assert raw_status(body) == 400
+
+
+def test_a_whole_surrogate_pair_is_taken() -> None:
+    body = rb'{"messages":[{"role":"user","content":[{"text":"\ud83d\ude00"}]}]}'
+
+    assert raw_status(body) == 200

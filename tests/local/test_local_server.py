@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import httpx
 import pytest
-from support.local import Caller
+from support.local import NOVA, Caller
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.server import LocalServer
@@ -85,3 +87,45 @@ def test_threads_may_change_it_while_it_answers(bedrock: LocalBedrock) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(live, range(50))) == [[200, 403]] * 50
+
+
+def peak_memory_of_body(server: LocalServer, megabytes: int, key: str) -> tuple[int, int]:
+    """Send a body of so many megabytes; return the status and by how much memory grew at most."""
+    piece = b" " * 1_000_000
+    tracemalloc.start()
+    try:
+        with httpx.Client(timeout=60) as client:
+            response = client.post(
+                f"{server.url}/model/{quote(NOVA)}/converse",
+                content=(piece for _ in range(megabytes)),
+                headers={"Authorization": f"Bearer {key}"},
+            )
+        return response.status_code, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_body_without_a_good_key_is_not_kept(bedrock: LocalBedrock) -> None:
+    with LocalServer(bedrock) as server:
+        status, memory = peak_memory_of_body(server, 100, "sk-another")
+
+    assert status == 403
+    assert memory < 20_000_000
+
+
+def test_a_body_beyond_the_limit_is_refused_and_not_kept(bedrock: LocalBedrock) -> None:
+    with LocalServer(bedrock) as server:
+        status, memory = peak_memory_of_body(server, 200, bedrock.mint_key())
+
+    assert status == 400
+    assert memory < 100_000_000
+
+
+def test_a_body_within_the_limit_is_read_whole(bedrock: LocalBedrock) -> None:
+    image = {"image": {"format": "png", "source": {"bytes": "A" * 4_000_000}}}
+    content = [{"text": "What is this?"}, image]
+    with LocalServer(bedrock) as server, httpx.Client() as client:
+        caller = Caller(bedrock, bedrock.mint_key(), client=client, host=server.url)
+        response = caller.converse(messages=[{"role": "user", "content": content}])
+
+    assert response.status_code == 200

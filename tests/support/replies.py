@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from bedrock_bearer.wire.eventstream import encode_message
+from bedrock_bearer.local.framing import event_message, exception_frame
 from support.server import chunk, http_reply, stream_head
 
 REQUEST_ID = "11111111-2222-3333-4444-555555555555"
@@ -42,22 +41,12 @@ INTERNAL = error(500, "InternalServerException")
 
 def event(event_type: str, payload: dict[str, Any]) -> bytes:
     """Return one event of a stream."""
-    headers = {
-        ":event-type": event_type,
-        ":content-type": "application/json",
-        ":message-type": "event",
-    }
-    return encode_message(headers, json.dumps(payload).encode())
+    return event_message(event_type, payload)
 
 
 def exception(name: str, message: str = "No.") -> bytes:
     """Return an exception inside a stream."""
-    headers = {
-        ":exception-type": name,
-        ":content-type": "application/json",
-        ":message-type": "exception",
-    }
-    return encode_message(headers, json.dumps({"message": message}).encode())
+    return exception_frame(name, message)
 
 
 def delta(text: str) -> bytes:
