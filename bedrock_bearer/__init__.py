@@ -55,7 +55,8 @@ if TYPE_CHECKING:
         ThrottlingError,
         TransportError,
     )
-    from bedrock_bearer.keys.api_key import ApiKey, KeyDescription, TokenType
+    from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.keys.description import KeyDescription, TokenType
     from bedrock_bearer.keys.fallback import FallbackKeys, KeyRefusal
     from bedrock_bearer.keys.sources import (
         CallableKey,
@@ -75,7 +76,7 @@ _HOMES = {
     "BedrockClient": "client",
     "ConverseStream": "client",
     "ApiKey": "keys.api_key",
-    "KeyDescription": "keys.api_key",
+    "KeyDescription": "keys.description",
     "CallableKey": "keys.sources",
     "EnvironmentKey": "keys.sources",
     "FileKey": "keys.sources",
@@ -86,7 +87,7 @@ _HOMES = {
     "RotationReport": "rotation",
     "check_keys": "rotation",
     "KeyRefusal": "keys.fallback",
-    "TokenType": "keys.api_key",
+    "TokenType": "keys.description",
     "Timeout": "wire.attempt",
     "AttemptRecord": "wire.records",
     "CallRecord": "wire.records",

@@ -21,8 +21,9 @@ from bedrock_bearer.plan import (
     count_tokens_operation,
     probe_operation,
 )
+from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.wire.attempt import Timeout
-from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, resolve_endpoint
+from bedrock_bearer.wire.endpoint import Endpoint, resolve_endpoint
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
 from bedrock_bearer.wire.transport import (
     AsyncOpenResponse,
@@ -34,7 +35,7 @@ from bedrock_bearer.wire.transport import (
 
 if TYPE_CHECKING:
     from bedrock_bearer.converse import ConverseResponse, CountTokensResponse, StreamEvent
-    from bedrock_bearer.keys import ApiKey
+    from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.stream import StreamReader
     from bedrock_bearer.wire.records import OnEvent

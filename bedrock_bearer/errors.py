@@ -48,9 +48,10 @@ import copyreg
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bedrock_bearer.access import Denial, GoverningPolicy
-    from bedrock_bearer.converse import ConverseResponse
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.access.denial import Denial
+    from bedrock_bearer.access.governing import GoverningPolicy
+    from bedrock_bearer.converse.response import ConverseResponse
+    from bedrock_bearer.keys.description import KeyDescription
 
 
 class BedrockError(Exception):

@@ -23,9 +23,11 @@ from bedrock_bearer.errors import (
     RegionError,
     ResponseDecodeError,
 )
-from bedrock_bearer.keys import ApiKey, KeyDescription
+from bedrock_bearer.keys.api_key import ApiKey
+from bedrock_bearer.keys.description import KeyDescription
+from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.wire.attempt import Attempt, Timeout, check_seconds
-from bedrock_bearer.wire.endpoint import Endpoint, check_key_region, path_segment
+from bedrock_bearer.wire.endpoint import Endpoint, path_segment
 from bedrock_bearer.wire.observers import is_heard, logger
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota, RetryRun
 from bedrock_bearer.wire.transport import WireRequest, WireResponse

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer import errors
 from bedrock_bearer.client import BedrockClient
-from bedrock_bearer.keys.sources import KEY_VARIABLE, EnvironmentKey, KeySource, key_source
+from bedrock_bearer.facts import FALLBACK_VARIABLE, KEY_VARIABLE
+from bedrock_bearer.keys.sources import EnvironmentKey, KeySource, key_source
 from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from bedrock_bearer.access import GoverningPolicy
-    from bedrock_bearer.keys import ApiKey, KeyDescription
+    from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import AnyKey
 
-FALLBACK_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
 EXPIRES_SOON = timedelta(hours=1)
 
 KeyStatus = Literal[

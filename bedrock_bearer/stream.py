@@ -24,7 +24,7 @@ from bedrock_bearer.wire.classify import error_from_event
 from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
 
 
 def text_of(event: StreamEvent) -> str | None:

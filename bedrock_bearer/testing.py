@@ -24,7 +24,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bedrock_bearer.keys import TokenType
+from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, USE_KEY
+from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local import faults, framing, tokens
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.faults import Fault
@@ -126,7 +127,7 @@ def refused_key_reply(problem: KeyProblem) -> Fault:
 
 def denial_reply(
     *,
-    action: str = "bedrock:CallWithBearerToken",
+    action: str = USE_KEY,
     effect: Literal["explicit", "implicit"] = "explicit",
     policy_type: str = "identity-based policy",
     principal_arn: str = DEFAULT_PRINCIPAL,
@@ -148,7 +149,7 @@ def denial_reply(
         f"User: {principal_arn} is not authorized to perform: {action}{on_resource}"
         f" {explicit if effect == 'explicit' else implicit}"
     )
-    if not action.endswith(":CallWithBearerToken"):
+    if not action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
         return faults.error("AccessDeniedException", sentence)
     response = key_refused(sentence).response()
     return Fault("denial", lambda _: response, instead=True)

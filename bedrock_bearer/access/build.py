@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from bedrock_bearer.access.document import PolicyDocument, Statement
-from bedrock_bearer.keys.api_key import TokenType
-
-CREATE_KEY = "iam:CreateServiceSpecificCredential"
-AGE_KEY = "iam:ServiceSpecificCredentialAgeDays"
-SERVICE_KEY = "iam:ServiceSpecificCredentialServiceName"
-BEDROCK_SERVICE = "bedrock.amazonaws.com"
-MAX_AGE_DAYS = 36600
+from bedrock_bearer.facts import (
+    AGE_KEY,
+    BEDROCK_SERVICE,
+    CALL_WITH_BEARER_TOKEN,
+    CREATE_KEY,
+    LONGEST_AGE_DAYS,
+    SERVICE_NAME_KEY,
+)
+from bedrock_bearer.keys.description import TokenType
 
 
 def deny_use(token_type: TokenType | str, *, mantle: bool = False) -> PolicyDocument:
@@ -62,7 +64,7 @@ def allow_only(
 
 def deny_all_keys(*, mantle: bool = True) -> PolicyDocument:
     """Deny calls with any key; without `mantle`, only on the Bedrock endpoints proper."""
-    actions = [f"{service}:CallWithBearerToken" for service, _ in _services(mantle)]
+    actions = [f"{service}:{CALL_WITH_BEARER_TOKEN}" for service, _ in _services(mantle)]
     return _document([Statement(sid="DenyAllKeyUse", effect="Deny", action=actions, resource="*")])
 
 
@@ -72,8 +74,8 @@ def limit_key_age(days: int) -> PolicyDocument:
     Raises:
         ValueError: `days` is not a whole number from 1 to 36600.
     """
-    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_AGE_DAYS:
-        raise ValueError(f"the age must be a whole number of days from 1 to {MAX_AGE_DAYS}")
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= LONGEST_AGE_DAYS:
+        raise ValueError(f"the age must be a whole number of days from 1 to {LONGEST_AGE_DAYS}")
     return _document(
         [
             _creation("DenyKeysThatLiveTooLong", {"NumericGreaterThan": {AGE_KEY: str(days)}}),
@@ -100,7 +102,7 @@ def _use(sid: str, effect: Any, service: str, operator: str, token_type: TokenTy
     return Statement(
         sid=sid,
         effect=effect,
-        action=f"{service}:CallWithBearerToken",
+        action=f"{service}:{CALL_WITH_BEARER_TOKEN}",
         resource="*",
         condition={operator: {f"{service}:bearerTokenType": token_type.value}},
     )
@@ -112,7 +114,7 @@ def _creation(sid: str, condition: dict[str, Any]) -> Statement:
         effect="Deny",
         action=CREATE_KEY,
         resource="*",
-        condition={"StringEquals": {SERVICE_KEY: BEDROCK_SERVICE}, **condition},
+        condition={"StringEquals": {SERVICE_NAME_KEY: BEDROCK_SERVICE}, **condition},
     )
 
 

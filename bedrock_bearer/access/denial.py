@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from bedrock_bearer.facts import USE_KEY, USE_KEY_ON_MANTLE
+
 Effect = Literal["explicit", "implicit"]
 
 POLICY_TYPES = (
@@ -29,7 +31,7 @@ POLICY_TYPES = (
     "role trust policy",
 )
 
-_BEARER_TOKEN_ACTIONS = ("bedrock:callwithbearertoken", "bedrock-mantle:callwithbearertoken")
+_BEARER_TOKEN_ACTIONS = (USE_KEY.lower(), USE_KEY_ON_MANTLE.lower())
 
 # Every repetition below has an upper bound: the time stays linear whatever the text is.
 _ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"

@@ -16,7 +16,7 @@ from bedrock_bearer.access.denial import account_of
 from bedrock_bearer.access.document import read_document
 from bedrock_bearer.access.evaluation import NamedPolicy, PolicySet
 from bedrock_bearer.errors import ConfigurationError
-from bedrock_bearer.keys.sources import region_of_environment
+from bedrock_bearer.regions import region_of_environment
 
 _PRINCIPAL = re.compile(
     r"arn:[a-z0-9-]+:(?:iam|sts)::[0-9]{12}:(?P<kind>user|role|assumed-role)/(?P<name>\S+)"

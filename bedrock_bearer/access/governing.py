@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from bedrock_bearer.access.denial import Denial, Effect
-from bedrock_bearer.keys.api_key import KeyDescription, TokenType
+from bedrock_bearer.keys.description import KeyDescription, TokenType
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.located import LocatedStatement

@@ -27,20 +27,22 @@ from bedrock_bearer.errors import (
     KeyLifecycleError,
     KeyLimitError,
 )
+from bedrock_bearer.facts import (
+    AGE_KEY,
+    BEDROCK_SERVICE,
+    KEYS_PER_USER,
+    LONGEST_AGE_DAYS,
+    SERVICE_NAME_KEY,
+)
 from bedrock_bearer.keys.api_key import ApiKey
 
 logger = logging.getLogger("bedrock_bearer")
 
-BEDROCK_SERVICE = "bedrock.amazonaws.com"
-KEYS_PER_USER = 2
-LONGEST_DAYS = 36_600
 CONSOLE_USER_PREFIX = "BedrockAPIKey-"
 """The AWS console makes an IAM user with such a name for each key."""
 LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
 """The AWS console attaches this policy to such a user."""
 
-_AGE = "iam:ServiceSpecificCredentialAgeDays"
-_SERVICE = "iam:ServiceSpecificCredentialServiceName"
 _SECONDS_BETWEEN_PROBES = 2.0
 
 
@@ -366,8 +368,8 @@ class KeyLifecycle:
 def _check_days(days: int | None) -> None:
     if days is None:
         return
-    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= LONGEST_DAYS:
-        raise ConfigurationError(f"days= takes a whole number from 1 to {LONGEST_DAYS}.")
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= LONGEST_AGE_DAYS:
+        raise ConfigurationError(f"days= takes a whole number from 1 to {LONGEST_AGE_DAYS}.")
 
 
 def _console_user_name() -> str:
@@ -399,10 +401,10 @@ def _creation_refused(what: str, refusal: Refusal, *, days: int | None) -> KeyLi
     if not refusal.is_access_denied:
         return _refused(what, refusal)
     denial = Denial.parse(refusal.sentence)
-    condition_key, value = _AGE, None if days is None else str(days)
+    condition_key, value = AGE_KEY, None if days is None else str(days)
     if days is None and denial is not None and denial.effect == "explicit":
         # A limit on the age does not match a request that names none.
-        condition_key, value = _SERVICE, BEDROCK_SERVICE
+        condition_key, value = SERVICE_NAME_KEY, BEDROCK_SERVICE
     asked = f"{value} was asked for" if value else "a key that never expires was asked for"
     return KeyCreationDeniedError(
         f"{what}: {refusal.sentence} AWS never names the condition; most likely it is "

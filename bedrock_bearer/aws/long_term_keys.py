@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bedrock_bearer.errors import InvalidApiKeyError, KeyLifecycleError
-from bedrock_bearer.keys.api_key import LONG_TERM_PREFIX, ApiKey
-from bedrock_bearer.keys.sources import utc_now
+from bedrock_bearer.facts import LONG_TERM_PREFIX
+from bedrock_bearer.keys.api_key import ApiKey
+from bedrock_bearer.keys.description import utc_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bedrock_bearer.errors import (
     ResponseDecodeError,
     TransportError,
 )
-from bedrock_bearer.keys.sources import region_of_environment
+from bedrock_bearer.regions import region_of_environment
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -25,7 +25,7 @@ from bedrock_bearer.cli.outcome import (
 from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.rotation import KeyCheck, RotationReport
 

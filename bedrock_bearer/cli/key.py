@@ -12,7 +12,7 @@ from bedrock_bearer.cli.outcome import fail, key_document, print_json, span
 from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys import ApiKey
+    from bedrock_bearer.keys.api_key import ApiKey
 
 
 class _DescribeByDefault(click.Group):

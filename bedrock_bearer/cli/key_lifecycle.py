@@ -13,7 +13,7 @@ from bedrock_bearer.errors import BedrockError
 
 if TYPE_CHECKING:
     from bedrock_bearer.aws.long_term_keys import LongTermKey, NewKey
-    from bedrock_bearer.keys import ApiKey
+    from bedrock_bearer.keys.api_key import ApiKey
 
 Command = Callable[..., Any]
 

@@ -11,7 +11,7 @@ import click
 from bedrock_bearer import errors
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
 
 OK, UNEXPECTED, USAGE, CONFIGURATION, REFUSED, LATER, REJECTED, NETWORK = range(8)
 

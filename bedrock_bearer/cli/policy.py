@@ -11,6 +11,14 @@ import click
 
 from bedrock_bearer.cli.outcome import OK, REFUSED, USAGE, fail, print_json
 from bedrock_bearer.errors import BedrockError
+from bedrock_bearer.facts import (
+    AGE_KEY,
+    BEDROCK_SERVICE,
+    CALL_WITH_BEARER_TOKEN,
+    CREATE_KEY,
+    LONGEST_AGE_DAYS,
+    SERVICE_NAME_KEY,
+)
 
 if TYPE_CHECKING:
     from bedrock_bearer.access import (
@@ -20,9 +28,10 @@ if TYPE_CHECKING:
         LocatedStatement,
         NamedPolicy,
     )
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
 
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"])
+AGE = click.IntRange(1, LONGEST_AGE_DAYS)
 MANTLE_OPTION = click.option("--mantle", is_flag=True, help="Also on the bedrock-mantle endpoint.")
 SCP_OPTION = click.option("--scp", is_flag=True, help="For a service control policy.")
 
@@ -65,7 +74,7 @@ def deny_all(mantle: bool, scp: bool) -> None:
 
 
 @policy.command("max-age")
-@click.argument("days", type=click.IntRange(1, 36600))
+@click.argument("days", type=AGE)
 @SCP_OPTION
 def max_age(days: int, scp: bool) -> None:
     """Print a policy that lets no new long-term key live longer than DAYS."""
@@ -79,7 +88,9 @@ def max_age(days: int, scp: bool) -> None:
 @click.option("--from-aws", is_flag=True, help="Read the principal's policies from AWS.")
 @click.option("--token-type", type=TOKEN_TYPES, help="The type of the key that calls.")
 @click.option("--key", "key_source", metavar="SOURCE", help="The key: env:NAME, file:PATH or -.")
-@click.option("--age-days", type=click.IntRange(1, 36600), help="Creating a key of this age.")
+@click.option(
+    "--age-days", type=click.IntRange(1, LONGEST_AGE_DAYS), help="Creating a key of this age."
+)
 @click.option("--mantle", is_flag=True, help="Ask about the bedrock-mantle endpoint.")
 @click.option("--message", metavar="-", help="Explain the denial on standard input.")
 @click.option("--redact", is_flag=True, help="Mask account ids and ARNs.")
@@ -166,7 +177,7 @@ def _refuse(problem: str, *, as_json: bool) -> NoReturn:
 
 def _key(source: str | None, token_type: str | None) -> KeyDescription | None:
     """Return the key that is asked about; a type that was given counts more than what it says."""
-    from bedrock_bearer.keys import KeyDescription, TokenType
+    from bedrock_bearer.keys.description import KeyDescription, TokenType
     from bedrock_bearer.keys.sources import read_key
 
     if source is None and token_type is None:
@@ -193,8 +204,7 @@ def _read(path: str, *, as_json: bool) -> NamedPolicy:
 
 def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPolicies:
     from bedrock_bearer.access import fetch_policies
-    from bedrock_bearer.keys.sources import region_of_environment
-    from bedrock_bearer.wire.endpoint import partition_of
+    from bedrock_bearer.regions import partition_of, region_of_environment
 
     if principal_arn is None and key is not None:
         partition = partition_of(region_of_environment() or "us-east-1")
@@ -277,15 +287,13 @@ def _question(
     key: KeyDescription | None, age_days: int | None, mantle: bool
 ) -> tuple[str, dict[str, Any]]:
     """Return the action that is asked about, and its condition keys."""
-    from bedrock_bearer.access.build import AGE_KEY, BEDROCK_SERVICE, CREATE_KEY, SERVICE_KEY
-
     if age_days is not None:
-        return CREATE_KEY, {SERVICE_KEY: BEDROCK_SERVICE, AGE_KEY: age_days}
+        return CREATE_KEY, {SERVICE_NAME_KEY: BEDROCK_SERVICE, AGE_KEY: age_days}
     token_type = key.token_type if key else None
     if token_type is None:
         raise click.UsageError("Say what is asked: --token-type, --key or --age-days.")
     service = "bedrock-mantle" if mantle else "bedrock"
-    return f"{service}:CallWithBearerToken", {f"{service}:bearerTokenType": token_type.value}
+    return f"{service}:{CALL_WITH_BEARER_TOKEN}", {f"{service}:bearerTokenType": token_type.value}
 
 
 def _explain_decision(

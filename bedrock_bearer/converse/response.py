@@ -17,7 +17,7 @@ from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTie
 if TYPE_CHECKING:
     from bedrock_bearer.converse.blocks import Citation, ToolUseBlock
     from bedrock_bearer.converse.guardrails import GuardrailTraceAssessment
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
 else:
     from bedrock_bearer.converse.base import Deferred
 

@@ -21,7 +21,8 @@ from bedrock_bearer.keys.sources import KeySource, key_source
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.governing import Certainty
-    from bedrock_bearer.keys.api_key import ApiKey, KeyDescription
+    from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import AnyKey
 
 logger = logging.getLogger("bedrock_bearer")

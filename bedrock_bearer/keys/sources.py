@@ -22,14 +22,17 @@ from bedrock_bearer.errors import (
     MissingApiKeyError,
     RegionError,
 )
-from bedrock_bearer.keys.api_key import (
+from bedrock_bearer.facts import (
+    KEY_FILE_VARIABLE,
+    KEY_VARIABLE,
     LONG_TERM_PREFIX,
-    LONGEST_KEY,
+    LONGEST_SHORT_TERM_SECONDS,
     SHORT_TERM_PREFIX,
-    ApiKey,
-    KeyDescription,
-    TokenType,
 )
+from bedrock_bearer.keys.api_key import ApiKey
+from bedrock_bearer.keys.decoding import LONGEST_KEY
+from bedrock_bearer.keys.description import KeyDescription, TokenType, utc_now
+from bedrock_bearer.regions import region_of_environment
 
 # What only a function or minted keys need is imported there: starting up takes time.
 if TYPE_CHECKING:
@@ -43,10 +46,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("bedrock_bearer")
 
-KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
-KEY_FILE_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FILE"
 DEFAULT_TIMEOUT = 10.0
-LONGEST_LIFETIME = timedelta(hours=12)
+LONGEST_LIFETIME = timedelta(seconds=LONGEST_SHORT_TERM_SECONDS)
 
 _MINTED = "AWS credentials"
 _SESSION_MARGIN_SECONDS = 15 * 60
@@ -64,11 +65,6 @@ _WRONG_VARIABLES = (
     "BEDROCK_BEARER_TOKEN",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 class KeySource:
@@ -503,11 +499,6 @@ def _minting_failed(error: Exception) -> ConfigurationError:
         f"No API key could be minted: getting the AWS credentials raised "
         f"{type(error).__name__}{text}"
     )
-
-
-def region_of_environment() -> str | None:
-    """Return the Region that the environment names; boto3 itself reads the second variable only."""
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
 
 
 def _region_of_session(session: Any) -> str | None:

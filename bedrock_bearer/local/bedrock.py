@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from bedrock_bearer.access import PolicyDocument
-from bedrock_bearer.keys import TokenType
+from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
+from bedrock_bearer.keys.description import TokenType, utc_now
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.guardrails import Guardrail
@@ -31,18 +32,12 @@ from bedrock_bearer.local.replies import Step
 from bedrock_bearer.local.runtime import Call, Runtime
 from bedrock_bearer.local.service_errors import ServiceError, key_refused
 from bedrock_bearer.local.validation import malformed
+from bedrock_bearer.regions import partition_of
 
 Policy = PolicyDocument | Document | str
 """A policy document: a model, the dict that AWS writes, or its JSON."""
 
-USE_OF_A_KEY = "bedrock:CallWithBearerToken"
-
 _REGION_IN_HOST = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z]{2,8}(?:-[a-z0-9]+)+-\d+)\.")
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 class LocalBedrock:
@@ -330,8 +325,8 @@ class LocalBedrock:
         return key, principal
 
     def _authorize(self, call: Call, key: MintedKey, principal: Principal) -> None:
-        context = {"bedrock:bearerTokenType": key.token_type.value}
-        self._require(principal, USE_OF_A_KEY, context, "*")
+        context = {TOKEN_TYPE_KEY: key.token_type.value}
+        self._require(principal, USE_KEY, context, "*")
         for resource in self._resources_of(call):
             self._require(principal, ACTION_OF_OPERATION[call.name], context, resource)
 
@@ -373,11 +368,3 @@ class LocalBedrock:
             for number, document in enumerate(policies, 1):
                 principal.identity[f"inline-{number}"] = read_policy(document)
         return principal
-
-
-def partition_of(region: str) -> str:
-    """Return the partition of a Region, such as `aws` or `aws-us-gov`."""
-    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")):
-        if region.startswith(prefix):
-            return partition
-    return "aws"

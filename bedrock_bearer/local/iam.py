@@ -16,15 +16,16 @@ from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
 
 from bedrock_bearer.access import NamedPolicy, read_document
-from bedrock_bearer.local import minting
-from bedrock_bearer.local.http import LocalRequest, LocalResponse, whole_response
-from bedrock_bearer.local.keyring import (
+from bedrock_bearer.facts import (
+    AGE_KEY,
     BEDROCK_SERVICE,
     KEYS_PER_USER,
-    AccessKey,
-    Keyring,
-    MintedKey,
+    LONGEST_AGE_DAYS,
+    SERVICE_NAME_KEY,
 )
+from bedrock_bearer.local import minting
+from bedrock_bearer.local.http import LocalRequest, LocalResponse, whole_response
+from bedrock_bearer.local.keyring import AccessKey, Keyring, MintedKey
 from bedrock_bearer.local.principals import (
     FULL_ACCESS,
     LIMITED_ACCESS,
@@ -36,7 +37,6 @@ from bedrock_bearer.local.principals import (
 
 NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-MAX_AGE_DAYS = 36_600
 PAGE_SIZE = 100
 ADMINISTRATOR = "administrator"
 
@@ -369,8 +369,8 @@ class Iam:
 
 
 _CONDITION_KEYS = {
-    "ServiceName": "iam:ServiceSpecificCredentialServiceName",
-    "CredentialAgeDays": "iam:ServiceSpecificCredentialAgeDays",
+    "ServiceName": SERVICE_NAME_KEY,
+    "CredentialAgeDays": AGE_KEY,
 }
 
 
@@ -390,9 +390,11 @@ def _age_of(given: Parameters) -> timedelta | None:
     if text is None:
         return None
     days = int(text) if text.isascii() and text.isdigit() else 0
-    if 1 <= days <= MAX_AGE_DAYS:
+    if 1 <= days <= LONGEST_AGE_DAYS:
         return timedelta(days=days)
-    bound = "greater than or equal to 1" if days < 1 else f"less than or equal to {MAX_AGE_DAYS}"
+    bound = (
+        "greater than or equal to 1" if days < 1 else f"less than or equal to {LONGEST_AGE_DAYS}"
+    )
     message = (
         f"1 validation error detected: Value '{text}' at 'credentialAgeDays' failed to satisfy"
         f" constraint: Member must have value {bound}"

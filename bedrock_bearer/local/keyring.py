@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bedrock_bearer.keys import TokenType
+from bedrock_bearer.facts import LONG_TERM_PREFIX, LONGEST_SHORT_TERM_SECONDS, SHORT_TERM_PREFIX
+from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.presigned import read_presigned
 from bedrock_bearer.local.principals import Principal
 from bedrock_bearer.local.service_errors import Layer, ServiceError, key_refused
 
-MAX_SHORT_TERM_LIFETIME = timedelta(hours=12)
-BEDROCK_SERVICE = "bedrock.amazonaws.com"
-KEYS_PER_USER = 2
+MAX_SHORT_TERM_LIFETIME = timedelta(seconds=LONGEST_SHORT_TERM_SECONDS)
 
 HEADER_MISSING = "Authorization header is missing"
 MALFORMED = "Invalid API Key format: Must start with pre-defined prefix"
@@ -158,8 +157,7 @@ class Keyring:
             raise ServiceError(
                 "UnrecognizedClientException", SIGNATURE_NOT_KNOWN, layer=Layer.AUTHENTICATION
             )
-        prefixes = (minting.SHORT_TERM_PREFIX, minting.LONG_TERM_PREFIX)
-        if scheme.lower() != "bearer" or not text.startswith(prefixes):
+        if scheme.lower() != "bearer" or not text.startswith((SHORT_TERM_PREFIX, LONG_TERM_PREFIX)):
             raise key_refused(MALFORMED)
         key = self._by_text.get(text) or self._presigned(text)
         if key is None or key.status != "Active" or key.region not in (None, region):

@@ -8,8 +8,13 @@ import string
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-SHORT_TERM_PREFIX = "bedrock-api-key-"
-LONG_TERM_PREFIX = "ABSK"
+from bedrock_bearer.facts import (
+    BEDROCK_SERVICE,
+    CALL_WITH_BEARER_TOKEN,
+    LONG_TERM_PREFIX,
+    SHORT_TERM_PREFIX,
+)
+
 SECRET_BYTES = 45
 SESSION_TOKEN_BYTES = 360
 
@@ -45,7 +50,7 @@ def short_term_key(
     """Return a short-term key: a presigned URL, its signature made up."""
     day, moment = issued_at.strftime("%Y%m%d"), issued_at.strftime("%Y%m%dT%H%M%SZ")
     parameters = {
-        "Action": "CallWithBearerToken",
+        "Action": CALL_WITH_BEARER_TOKEN,
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
         "X-Amz-Credential": f"{access_key_id}/{day}/{region}/bedrock/aws4_request",
         "X-Amz-Date": moment,
@@ -57,5 +62,5 @@ def short_term_key(
         parameters["X-Amz-Security-Token"] = token
     parameters["X-Amz-Signature"] = secrets.token_hex(32)
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
-    url = f"bedrock.amazonaws.com/?{query}&Version=1"
+    url = f"{BEDROCK_SERVICE}/?{query}&Version=1"
     return SHORT_TERM_PREFIX + base64.b64encode(url.encode()).decode()

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote
 
-from bedrock_bearer.local.minting import SHORT_TERM_PREFIX
+from bedrock_bearer.facts import (
+    BEDROCK_SERVICE,
+    CALL_WITH_BEARER_TOKEN,
+    LONGEST_SHORT_TERM_SECONDS,
+    SHORT_TERM_PREFIX,
+)
 
-HOST = "bedrock.amazonaws.com"
-MAX_LIFETIME_SECONDS = 43_200
 _EMPTY_BODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -35,7 +38,7 @@ class PresignedKey:
     def is_signed_with(self, secret: str) -> bool:
         """Return whether the signature was made with this secret access key."""
         query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in self.parameters)
-        request = f"POST\n/\n{query}\nhost:{HOST}\n\nhost\n{_EMPTY_BODY}"
+        request = f"POST\n/\n{query}\nhost:{BEDROCK_SERVICE}\n\nhost\n{_EMPTY_BODY}"
         moment = self.issued_at.strftime("%Y%m%dT%H%M%SZ")
         hashed = hashlib.sha256(request.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{moment}\n{self.scope}\n{hashed}"
@@ -61,8 +64,9 @@ def read_presigned(text: str) -> PresignedKey | None:
         lifetime = int(given["X-Amz-Expires"])
     except (KeyError, ValueError):
         return None
-    is_call = given.get("Action") == "CallWithBearerToken"
-    if host != HOST or service != "bedrock" or not is_call or lifetime > MAX_LIFETIME_SECONDS:
+    if host != BEDROCK_SERVICE or service != "bedrock":
+        return None
+    if given.get("Action") != CALL_WITH_BEARER_TOKEN or lifetime > LONGEST_SHORT_TERM_SECONDS:
         return None
     return PresignedKey(
         access_key_id,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bedrock_bearer.access import NamedPolicy, PolicyDocument, PolicySet, evaluate, read_document
+from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document
 from bedrock_bearer.local.service_errors import ServiceError, key_refused
@@ -186,6 +187,6 @@ def _beside_full_access(policies: list[NamedPolicy]) -> list[NamedPolicy]:
 
 def refusal_by_policy(sentence: str, action: str) -> ServiceError:
     """Return the refusal for a sentence, from the layer that decides on the action."""
-    if action.endswith(":CallWithBearerToken"):
+    if action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
         return key_refused(sentence)
     return ServiceError("AccessDeniedException", sentence)

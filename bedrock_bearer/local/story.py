@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from bedrock_bearer.access import PolicyDocument, deny_use, limit_key_age
-from bedrock_bearer.keys import TokenType
+from bedrock_bearer.facts import BEDROCK_SERVICE
+from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.embedded import local_client
 from bedrock_bearer.local.http import Document, LocalRequest
@@ -126,7 +127,7 @@ def _create_key(bedrock: LocalBedrock, access_key_id: str, days: int) -> tuple[i
             "Action": "CreateServiceSpecificCredential",
             "Version": "2010-05-08",
             "UserName": LONG_TERM_USER,
-            "ServiceName": "bedrock.amazonaws.com",
+            "ServiceName": BEDROCK_SERVICE,
             "CredentialAgeDays": days,
         }
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from bedrock_bearer import errors
 from bedrock_bearer.access import Denial, GoverningPolicy
-from bedrock_bearer.keys import KeyDescription, TokenType
+from bedrock_bearer.keys.description import KeyDescription, TokenType
 
 MAX_BODY_CHARACTERS = 4096
 """How much of a body an error keeps."""

@@ -14,14 +14,21 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from bedrock_bearer.errors import ConfigurationError, RegionError
+from bedrock_bearer.regions import (
+    PARTITIONS,
+    REGION,
+    check_key_region,
+    checked_region,
+    find_partition,
+    find_region,
+)
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys.api_key import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
 
 Service = Literal["bedrock-runtime", "bedrock"]
 
@@ -33,30 +40,9 @@ _IGNORE_URLS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class _Partition(NamedTuple):
-    name: str
-    regions_begin: str
-    suffix: str
-    dualstack_suffix: str
-
-
-_PARTITIONS = (
-    _Partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    _Partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
-    _Partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    _Partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    _Partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    _Partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    _Partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    _Partition("aws", "", "amazonaws.com", "api.aws"),
-)
-"""The first one that fits holds the Region: a Region not heard of is in `aws`."""
-
 _LOOPBACK_NETWORK = 127
 _LOOPBACK_V6 = bytes(15) + b"\1"
 
-_REGION = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]+)+-[0-9]+")
-_LONGEST_REGION = 32
 _LONGEST_HOST = 253
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
@@ -64,7 +50,7 @@ _AWS_HOST = re.compile(
     r"(?:vpce-[a-z0-9-]+\.)?(?P<service>bedrock(?:-[a-z]+)*?)(?P<fips>-fips)?"
     r"\.(?P<region>[a-z0-9-]+)\.(?:vpce\.)?(?P<suffix>[a-z0-9.-]+)"
 )
-_AWS_SUFFIXES = {p.suffix for p in _PARTITIONS} | {p.dualstack_suffix for p in _PARTITIONS}
+_AWS_SUFFIXES = {p.suffix for p in PARTITIONS} | {p.dualstack_suffix for p in PARTITIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,46 +72,6 @@ class Endpoint:
     partition: str | None
 
 
-def partition_of(region: str) -> str:
-    """Return the partition that holds a Region, such as `aws-cn`."""
-    return _partition(region).name
-
-
-def resolve_region(
-    region: str | None = None,
-    key: KeyDescription | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> str:
-    """Return the AWS Region.
-
-    The order: the argument, `AWS_REGION`, `AWS_DEFAULT_REGION`, a short-term key itself, then the
-    profile (`AWS_PROFILE`, else `default`) in `AWS_CONFIG_FILE` or `~/.aws/config`.
-
-    Raises:
-        RegionError: there is none, or what is there is none.
-    """
-    found = _find_region(region, key, os.environ if environ is None else environ)
-    return found[0]
-
-
-def check_key_region(
-    key: KeyDescription, region: str | None, region_source: str | None = None
-) -> None:
-    """Refuse a short-term key that was made in another Region: only its own accepts it.
-
-    Raises:
-        RegionError: the key belongs to another Region.
-    """
-    if region is None or key.region is None or key.region == region:
-        return
-    origin = f" (from {region_source})" if region_source else ""
-    raise RegionError(
-        f"The key {key} was made in {key.region} and is accepted there alone, but calls go to "
-        f"{region}{origin}. Use {key.region}, or make a key in {region}.",
-        key=key,
-    )
-
-
 def resolve_endpoint(
     service: Service,
     region: str | None = None,
@@ -143,7 +89,7 @@ def resolve_endpoint(
 
     Args:
         service: `bedrock-runtime`, or `bedrock` for the control plane.
-        region: see `resolve_region`. A custom endpoint needs none.
+        region: see `regions.find_region`. A custom endpoint needs none.
         endpoint_url: https, or http on this machine alone; a base path is kept.
         key: the key to be used; a short-term one gives its Region and must fit.
         use_fips: default `AWS_USE_FIPS_ENDPOINT`, else no.
@@ -159,7 +105,7 @@ def resolve_endpoint(
     dualstack = _flag(use_dualstack, "AWS_USE_DUALSTACK_ENDPOINT", environ)
     configured = _configured_url(service, endpoint_url, environ)
     if configured is None:
-        name, source = _find_region(region, key, environ)
+        name, source = find_region(region, key, environ)
         endpoint = _regional(service, name, source, fips, dualstack)
     else:
         url = _read_url(*configured)
@@ -216,62 +162,6 @@ def is_loopback(host: str) -> bool:
     with suppress(OSError, ValueError):
         return socket.inet_pton(socket.AF_INET6, host) == _LOOPBACK_V6
     return False
-
-
-def _partition(region: str) -> _Partition:
-    return next(p for p in _PARTITIONS if region.startswith(p.regions_begin))
-
-
-def _find_region(
-    region: str | None, key: KeyDescription | None, environ: Mapping[str, str]
-) -> tuple[str, str]:
-    """Return the Region and where it was found."""
-    if region is not None:
-        return _checked_region(region, "the region argument")
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if environ.get(name, "").strip():
-            return _checked_region(environ[name].strip(), f"env {name}")
-    if key is not None and key.region is not None:
-        return _checked_region(key.region, "the key itself")
-    profile, path = environ.get("AWS_PROFILE") or "default", _config_path(environ)
-    configured, finding = _region_of_profile(profile, path)
-    if configured is not None:
-        return _checked_region(configured, f"profile {profile} in {path}")
-    in_key = "no key at hand" if key is None else "only a short-term one holds its Region"
-    raise RegionError(
-        "No AWS Region was found. Looked at: the region argument, the environment variables "
-        f"AWS_REGION and AWS_DEFAULT_REGION, the key ({in_key}), and profile {profile} in {path} "
-        f"({finding}). Set AWS_REGION, for example to us-east-1, or pass region=."
-    )
-
-
-def _checked_region(region: str, source: str) -> tuple[str, str]:
-    if isinstance(region, str) and len(region) <= _LONGEST_REGION and _REGION.fullmatch(region):
-        return region, source
-    raise RegionError(f"What {source} gives is no AWS Region; one is written like us-east-1.")
-
-
-def _config_path(environ: Mapping[str, str]) -> str:
-    return os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-
-
-def _region_of_profile(profile: str, path: str) -> tuple[str | None, str]:
-    """Return the Region of a profile, and what was found where there is none."""
-    import configparser
-
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None, "no such file"
-    except (OSError, ValueError, configparser.Error):
-        return None, "cannot be read"
-    sections = [f"profile {profile}", *(["default"] if profile == "default" else [])]
-    found = [section for section in reversed(sections) if parser.has_section(section)]
-    if not found:
-        return None, "no such profile"
-    region = parser.get(found[0], "region", fallback="").strip()
-    return region or None, "no region there"
 
 
 def _flag(argument: bool | None, name: str, environ: Mapping[str, str]) -> bool:
@@ -346,7 +236,7 @@ def _aws_host(host: str) -> re.Match[str] | None:
     match = _AWS_HOST.fullmatch(host)
     if match is None or match["suffix"] not in _AWS_SUFFIXES:
         return None
-    return match if _REGION.fullmatch(match["region"]) else None
+    return match if REGION.fullmatch(match["region"]) else None
 
 
 def _check_variants(url: _Url, aws_host: re.Match[str] | None, fips: bool, dualstack: bool) -> None:
@@ -376,7 +266,7 @@ def _check_aws_url(
         raise ConfigurationError(
             f"The endpoint URL from {url.source} has a path behind {url.host}: leave it out."
         )
-    if region is not None and aws_host["region"] != _checked_region(region, "region=")[0]:
+    if region is not None and aws_host["region"] != checked_region(region, "region=")[0]:
         raise RegionError(
             f"The endpoint URL from {url.source} names {aws_host['region']}, but the region "
             f"argument is {region}. Give one of them, or the same in both."
@@ -392,18 +282,18 @@ def _region_of_custom(
     if aws_host is not None:
         return aws_host["region"], "the host name of the endpoint"
     if region is not None:
-        return _checked_region(region, "the region argument")
+        return checked_region(region, "the region argument")
     # A gateway's Region is its own affair: what the environment says must not refuse a key.
     if key is not None and key.region is not None:
-        return _checked_region(key.region, "the key itself")
+        return checked_region(key.region, "the key itself")
     try:
-        return _find_region(None, None, environ)
+        return find_region(environ=environ)
     except RegionError:
         return None
 
 
 def _regional(service: Service, region: str, source: str, fips: bool, dualstack: bool) -> Endpoint:
-    partition = _partition(region)
+    partition = find_partition(region)
     suffix = partition.dualstack_suffix if dualstack else partition.suffix
     host = f"{service}{'-fips' if fips else ''}.{region}.{suffix}"
     return Endpoint(f"https://{host}", ("https", host, 443), region, source, partition.name)
@@ -418,5 +308,5 @@ def _custom(url: _Url, region: tuple[str, str] | None) -> Endpoint:
         (url.scheme, url.host, url.port),
         name,
         source,
-        partition_of(name) if name else None,
+        find_partition(name).name if name else None,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bedrock_bearer.wire.observers import logger
 
 if TYPE_CHECKING:
-    from bedrock_bearer.keys import KeyDescription
+    from bedrock_bearer.keys.description import KeyDescription
 
 
 @dataclass(frozen=True, slots=True)

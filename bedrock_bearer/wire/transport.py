@@ -35,7 +35,7 @@ from bedrock_bearer.wire.connections import (
 if TYPE_CHECKING:
     import asyncio
 
-    from bedrock_bearer.keys import ApiKey
+    from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.wire.attempt import Attempt
     from bedrock_bearer.wire.clock import Clock
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import base64
 import copy
+import inspect
 import pickle
 import re
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -23,8 +23,15 @@ from support.keys import (
     short_term_key,
 )
 
+from bedrock_bearer import facts
 from bedrock_bearer.errors import InvalidApiKeyError
-from bedrock_bearer.keys import ApiKey, TokenType, account_id_from_access_key_id, api_key
+from bedrock_bearer.keys import (
+    ApiKey,
+    TokenType,
+    account_id_from_access_key_id,
+    api_key,
+    decoding,
+)
 
 
 def refusal(text: str) -> str:
@@ -232,7 +239,7 @@ def test_a_short_term_key_with_a_repeated_parameter_is_refused() -> None:
     assert "repeated" in refusal("bedrock-api-key-" + encoded(url + "&Action=Other"))
 
 
-OUR_OWN_WORDS = Path(api_key.__file__).read_text(encoding="utf-8")
+OUR_OWN_WORDS = "".join(inspect.getsource(module) for module in (api_key, decoding, facts))
 KEYS = st.sampled_from([long_term_key(), short_term_key()])
 SPOILT = st.builds(
     lambda key, position, text: key[:position] + text + key[position:],

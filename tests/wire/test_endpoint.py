@@ -16,13 +16,11 @@ from hypothesis import strategies as st
 
 from bedrock_bearer.errors import ConfigurationError, RegionError
 from bedrock_bearer.keys import KeyDescription, TokenType
+from bedrock_bearer.regions import check_key_region, find_region, partition_of
 from bedrock_bearer.wire.endpoint import (
     Service,
-    check_key_region,
-    partition_of,
     path_segment,
     resolve_endpoint,
-    resolve_region,
 )
 
 BOTOCORE_DATA = Path(botocore.__file__).parent / "data"
@@ -80,33 +78,33 @@ def test_every_partition_supports_fips_and_dual_stack_so_that_none_needs_refusin
 
 def test_the_region_argument_goes_before_all_else(tmp_path: Path) -> None:
     environ = nothing(tmp_path, AWS_REGION="eu-west-1")
-    assert resolve_region("us-east-1", SHORT_TERM, environ) == "us-east-1"
+    assert find_region("us-east-1", SHORT_TERM, environ)[0] == "us-east-1"
 
 
 def test_aws_region_goes_before_aws_default_region(tmp_path: Path) -> None:
     environ = nothing(tmp_path, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-2")
-    assert resolve_region(None, SHORT_TERM, environ) == "eu-west-1"
+    assert find_region(None, SHORT_TERM, environ)[0] == "eu-west-1"
 
 
 def test_aws_default_region_goes_before_the_key(tmp_path: Path) -> None:
     environ = nothing(tmp_path, AWS_REGION=" ", AWS_DEFAULT_REGION="eu-west-2")
-    assert resolve_region(None, SHORT_TERM, environ) == "eu-west-2"
+    assert find_region(None, SHORT_TERM, environ)[0] == "eu-west-2"
 
 
 def test_a_short_term_key_goes_before_the_profile(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("[default]\nregion = eu-west-3\n")
-    assert resolve_region(None, SHORT_TERM, nothing(tmp_path)) == "us-west-2"
+    assert find_region(None, SHORT_TERM, nothing(tmp_path))[0] == "us-west-2"
 
 
 @pytest.mark.parametrize("header", ["[default]", "[profile default]"])
 def test_the_default_profile_gives_the_region(tmp_path: Path, header: str) -> None:
     (tmp_path / "config").write_text(f"{header}\nregion = eu-west-3\ns3 =\n  use = %(x)s\n")
-    assert resolve_region(None, LONG_TERM, nothing(tmp_path)) == "eu-west-3"
+    assert find_region(None, LONG_TERM, nothing(tmp_path))[0] == "eu-west-3"
 
 
 def test_aws_profile_names_the_profile(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("[default]\nregion=a\n[profile dev]\nregion=eu-west-3\n")
-    assert resolve_region(None, None, nothing(tmp_path, AWS_PROFILE="dev")) == "eu-west-3"
+    assert find_region(None, None, nothing(tmp_path, AWS_PROFILE="dev"))[0] == "eu-west-3"
 
 
 def test_the_configuration_file_lies_in_the_home_directory_by_default(
@@ -115,12 +113,12 @@ def test_the_configuration_file_lies_in_the_home_directory_by_default(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text("[default]\nregion=eu-west-3\n")
-    assert resolve_region(environ={}) == "eu-west-3"
+    assert find_region(environ={})[0] == "eu-west-3"
 
 
 def test_without_a_region_every_place_looked_at_is_named(tmp_path: Path) -> None:
     with pytest.raises(RegionError) as caught:
-        resolve_region(None, LONG_TERM, nothing(tmp_path, AWS_PROFILE="dev"))
+        find_region(None, LONG_TERM, nothing(tmp_path, AWS_PROFILE="dev"))
     words = str(caught.value)
     for place in ("region argument", "AWS_REGION", "AWS_DEFAULT_REGION", "the key", "profile dev"):
         assert place in words
@@ -141,7 +139,7 @@ def test_what_a_configuration_file_lacks_is_said_without_showing_it(
 ) -> None:
     (tmp_path / "config").write_text(content, errors="surrogateescape")
     with pytest.raises(RegionError) as caught:
-        resolve_region(environ=nothing(tmp_path))
+        find_region(environ=nothing(tmp_path))
     assert finding in str(caught.value)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [frame for frame in shown.stack if "/tests/" not in frame.filename]
@@ -158,13 +156,13 @@ def test_what_a_configuration_file_lacks_is_said_without_showing_it(
     ],
 )
 def test_what_is_no_region_is_refused_and_cannot_change_the_host(region: str) -> None:
-    with pytest.raises(RegionError, match="the region argument gives is no AWS Region"):
+    with pytest.raises(RegionError, match="text from the region argument is not an AWS Region"):
         resolve_endpoint(RUNTIME, region, environ={})
 
 
 def test_a_variable_that_holds_no_region_is_named() -> None:
-    with pytest.raises(RegionError, match="What env AWS_REGION gives is no AWS Region"):
-        resolve_region(environ={"AWS_REGION": "evil.example"})
+    with pytest.raises(RegionError, match="The text from env AWS_REGION is not an AWS Region"):
+        find_region(environ={"AWS_REGION": "evil.example"})
 
 
 def test_a_short_term_key_of_another_region_is_refused_with_both_named() -> None:

@@ -1,0 +1,31 @@
+"""AWS's constants, each once: actions, condition keys, service names, limits, variable names."""
+
+from __future__ import annotations
+
+BEARER_SERVICES = ("bedrock", "bedrock-mantle")
+"""The IAM namespaces in which an API key is used, each with an action and a condition key."""
+CALL_WITH_BEARER_TOKEN = "CallWithBearerToken"
+USE_KEY = "bedrock:CallWithBearerToken"
+USE_KEY_ON_MANTLE = "bedrock-mantle:CallWithBearerToken"
+TOKEN_TYPE_KEY = "bedrock:bearerTokenType"
+MANTLE_TOKEN_TYPE_KEY = "bedrock-mantle:bearerTokenType"
+
+CREATE_KEY = "iam:CreateServiceSpecificCredential"
+RESET_KEY = "iam:ResetServiceSpecificCredential"
+AGE_KEY = "iam:ServiceSpecificCredentialAgeDays"
+SERVICE_NAME_KEY = "iam:ServiceSpecificCredentialServiceName"
+
+BEDROCK_SERVICE = "bedrock.amazonaws.com"
+"""Bedrock as IAM names it, and the host that a short-term key is signed for."""
+SHORT_TERM_PREFIX = "bedrock-api-key-"
+LONG_TERM_PREFIX = "ABSK"
+
+LONGEST_AGE_DAYS = 36_600
+"""The longest life of a long-term key that has an end."""
+KEYS_PER_USER = 2
+LONGEST_SHORT_TERM_SECONDS = 12 * 3600
+
+KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
+KEY_FILE_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FILE"
+FALLBACK_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
