@@ -16,6 +16,13 @@ if TYPE_CHECKING:
         BedrockClient,
         ConverseStream,
     )
+    from bedrock_bearer.converse.inputs import (
+        ConverseOptions,
+        MessageInput,
+        MessagesInput,
+    )
+    from bedrock_bearer.converse.message import Message
+    from bedrock_bearer.converse.response import ConverseResponse
     from bedrock_bearer.errors import (
         AccessDeniedError,
         APIError,
@@ -75,6 +82,11 @@ _HOMES = {
     "AsyncConverseStream": "client",
     "BedrockClient": "client",
     "ConverseStream": "client",
+    "ConverseOptions": "converse.inputs",
+    "ConverseResponse": "converse.response",
+    "Message": "converse.message",
+    "MessageInput": "converse.inputs",
+    "MessagesInput": "converse.inputs",
     "ApiKey": "keys.api_key",
     "KeyDescription": "keys.description",
     "CallableKey": "keys.sources",
@@ -115,6 +127,8 @@ __all__ = [
     "CallableKey",
     "ConfigurationError",
     "ConnectError",
+    "ConverseOptions",
+    "ConverseResponse",
     "ConverseStream",
     "DailyQuotaError",
     "EnvironmentKey",
@@ -133,6 +147,9 @@ __all__ = [
     "KeySource",
     "KeySwitchRecord",
     "LongTermKeyDeniedError",
+    "Message",
+    "MessageInput",
+    "MessagesInput",
     "MissingApiKeyError",
     "ModelAccessError",
     "ModelError",

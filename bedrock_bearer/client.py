@@ -11,8 +11,6 @@ from bedrock_bearer.plan import (
     UNSET,
     Call,
     CallSettings,
-    ConverseOptions,
-    CountTokensOptions,
     Operation,
     ProbeResult,
     Unset,
@@ -35,6 +33,7 @@ from bedrock_bearer.wire.transport import (
 
 if TYPE_CHECKING:
     from bedrock_bearer.converse import ConverseResponse, CountTokensResponse, StreamEvent
+    from bedrock_bearer.converse.inputs import ConverseOptions, CountTokensOptions, MessagesInput
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.stream import StreamReader
@@ -191,7 +190,7 @@ class BedrockClient(_Client):
     def converse(
         self,
         model_id: str,
-        messages: Any,
+        messages: MessagesInput,
         *,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
@@ -220,7 +219,7 @@ class BedrockClient(_Client):
     def converse_stream(
         self,
         model_id: str,
-        messages: Any,
+        messages: MessagesInput,
         *,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
@@ -243,7 +242,7 @@ class BedrockClient(_Client):
     def count_tokens(
         self,
         model_id: str,
-        messages: Any,
+        messages: MessagesInput,
         *,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
@@ -363,7 +362,7 @@ class AsyncBedrockClient(_Client):
     async def converse(
         self,
         model_id: str,
-        messages: Any,
+        messages: MessagesInput,
         *,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
@@ -375,7 +374,7 @@ class AsyncBedrockClient(_Client):
     def converse_stream(
         self,
         model_id: str,
-        messages: Any,
+        messages: MessagesInput,
         *,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
@@ -391,7 +390,7 @@ class AsyncBedrockClient(_Client):
     async def count_tokens(
         self,
         model_id: str,
-        messages: Any,
+        messages: MessagesInput,
         *,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,

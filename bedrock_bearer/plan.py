@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bedrock_bearer import __version__
 from bedrock_bearer.converse import ConverseRequest, ConverseResponse
@@ -35,6 +35,7 @@ from bedrock_bearer.wire.transport import WireRequest, WireResponse
 # What only a refusal, a stream or an observer needs is imported there: starting up takes time.
 if TYPE_CHECKING:
     from bedrock_bearer.converse import CountTokensRequest, CountTokensResponse
+    from bedrock_bearer.converse.inputs import ConverseOptions, CountTokensOptions, MessagesInput
     from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.stream import StreamReader
     from bedrock_bearer.wire.records import OnEvent
@@ -52,39 +53,6 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-
-
-class ConverseOptions(TypedDict, total=False):
-    """What a Converse call may be given besides the model and the messages.
-
-    Each is what AWS's request syntax has under its camelCase name; see
-    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
-    `max_tokens`, `temperature`, `top_p` and `stop_sequences` go into `inferenceConfig`.
-    """
-
-    system: Any
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    stop_sequences: Sequence[str] | None
-    inference_config: Any
-    tool_config: Any
-    guardrail_config: Any
-    additional_model_request_fields: Any
-    additional_model_response_field_paths: Sequence[str] | None
-    prompt_variables: Any
-    request_metadata: Mapping[str, str] | None
-    performance_config: Any
-    service_tier: Any
-    output_config: Any
-
-
-class CountTokensOptions(TypedDict, total=False):
-    """What CountTokens may be given besides the model and the messages."""
-
-    system: Any
-    tool_config: Any
-    additional_model_request_fields: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +121,7 @@ class Operation(Generic[Reply]):
 
 
 def converse_operation(
-    model_id: str, messages: Any, options: ConverseOptions
+    model_id: str, messages: MessagesInput, options: ConverseOptions
 ) -> Operation[ConverseResponse]:
     """Plan a Converse call.
 
@@ -165,7 +133,7 @@ def converse_operation(
 
 
 def converse_stream_operation(
-    model_id: str, messages: Any, options: ConverseOptions
+    model_id: str, messages: MessagesInput, options: ConverseOptions
 ) -> Operation[ConverseResponse]:
     """Plan a ConverseStream call.
 
@@ -177,7 +145,7 @@ def converse_stream_operation(
 
 
 def count_tokens_operation(
-    model_id: str, messages: Any, options: CountTokensOptions
+    model_id: str, messages: MessagesInput, options: CountTokensOptions
 ) -> Operation[CountTokensResponse]:
     """Plan a CountTokens call.
 

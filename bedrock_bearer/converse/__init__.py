@@ -26,7 +26,6 @@ from bedrock_bearer.converse.request import (
     GuardrailTrace,
     InferenceConfiguration,
     JsonSchemaDefinition,
-    MessagesInput,
     OutputConfig,
     OutputFormat,
     OutputFormatStructure,
@@ -36,7 +35,6 @@ from bedrock_bearer.converse.request import (
     PromptVariableValues,
     ServiceTier,
     ServiceTierType,
-    SystemInput,
 )
 from bedrock_bearer.converse.response import (
     CacheDetail,
@@ -197,6 +195,13 @@ if TYPE_CHECKING:
         GuardrailWordPolicyAction,
         GuardrailWordPolicyAssessment,
     )
+    from bedrock_bearer.converse.inputs import (
+        ConverseOptions,
+        CountTokensOptions,
+        MessageInput,
+        MessagesInput,
+        SystemInput,
+    )
     from bedrock_bearer.converse.stream import (
         CitationDelta,
         CitationsDelta,
@@ -286,6 +291,7 @@ __all__ = [
     "ContentSource",
     "ConversationRole",
     "ConverseMetrics",
+    "ConverseOptions",
     "ConverseOutput",
     "ConverseRequest",
     "ConverseResponse",
@@ -296,6 +302,7 @@ __all__ = [
     "ConverseTokensRequest",
     "ConverseTrace",
     "CountTokensInput",
+    "CountTokensOptions",
     "CountTokensRequest",
     "CountTokensResponse",
     "DocumentBlock",
@@ -393,6 +400,7 @@ __all__ = [
     "JsonContent",
     "JsonSchemaDefinition",
     "Message",
+    "MessageInput",
     "MessageStartEvent",
     "MessageStopEvent",
     "MessagesInput",
@@ -628,6 +636,13 @@ _LATER = {
         "GuardrailUsage",
         "GuardrailWordPolicyAction",
         "GuardrailWordPolicyAssessment",
+    ),
+    "inputs": (
+        "ConverseOptions",
+        "CountTokensOptions",
+        "MessageInput",
+        "MessagesInput",
+        "SystemInput",
     ),
     "stream": (
         "CitationDelta",

@@ -3,8 +3,7 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -20,14 +19,15 @@ from bedrock_bearer.converse.base import (
 from bedrock_bearer.converse.blocks import SystemContentBlock
 from bedrock_bearer.converse.message import Message
 from bedrock_bearer.converse.request import (
-    MessagesInput,
-    SystemInput,
     checked_model_id,
     read_input,
     read_messages,
     read_system,
 )
 from bedrock_bearer.converse.tools import ToolConfiguration
+
+if TYPE_CHECKING:
+    from bedrock_bearer.converse.inputs import MessagesInput, SystemInput, ToolConfigInput
 
 
 class ConverseTokensRequest(WireModel):
@@ -72,10 +72,10 @@ class CountTokensRequest(WireModel):
     def build(
         cls,
         model_id: str,
-        messages: MessagesInput,
+        messages: "MessagesInput",
         *,
-        system: SystemInput | None = None,
-        tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
+        system: "SystemInput | None" = None,
+        tool_config: "ToolConfigInput | None" = None,
         additional_model_request_fields: Any = None,
     ) -> "CountTokensRequest":
         """A request from the arguments of `ConverseRequest.build` that have tokens.

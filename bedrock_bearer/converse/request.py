@@ -21,6 +21,17 @@ from bedrock_bearer.converse.message import Message, SystemContentBlock
 
 # The module of tools is imported when a request first has some.
 if TYPE_CHECKING:
+    from bedrock_bearer.converse.inputs import (
+        GuardrailConfigInput,
+        InferenceConfigInput,
+        MessagesInput,
+        OutputConfigInput,
+        PerformanceConfigInput,
+        PromptVariablesInput,
+        ServiceTierInput,
+        SystemInput,
+        ToolConfigInput,
+    )
     from bedrock_bearer.converse.tools import ToolConfiguration
 else:
     from bedrock_bearer.converse.base import Deferred
@@ -33,14 +44,6 @@ GuardrailTrace = Annotated[Literal["enabled", "disabled", "enabled_full"] | str,
 GuardrailStreamProcessingMode = Annotated[Literal["sync", "async"] | str, OpenEnum()]
 OutputFormatType = Annotated[Literal["json_schema"] | str, OpenEnum()]
 
-MessageInput = str | Message | Mapping[str, Any]
-MessagesInput = MessageInput | Iterable[MessageInput]
-SystemInput = (
-    str
-    | SystemContentBlock
-    | Mapping[str, Any]
-    | Iterable[str | SystemContentBlock | Mapping[str, Any]]
-)
 ModelT = TypeVar("ModelT", bound=WireModel)
 
 
@@ -127,29 +130,30 @@ class ConverseRequest(WireModel):
     performance_config: Lazy[PerformanceConfiguration] | None = None
     service_tier: Lazy[ServiceTier] | None = None
     output_config: Lazy[OutputConfig] | None = None
+    project_identifier: str | None = None
 
     @classmethod
     def build(
         cls,
         model_id: str,
-        messages: MessagesInput | None = None,
+        messages: "MessagesInput | None" = None,
         *,
-        system: SystemInput | None = None,
+        system: "SystemInput | None" = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
         stop_sequences: Sequence[str] | None = None,
-        inference_config: InferenceConfiguration | Mapping[str, Any] | None = None,
-        tool_config: ToolConfiguration | Mapping[str, Any] | None = None,
-        guardrail_config: GuardrailConfiguration | Mapping[str, Any] | None = None,
+        inference_config: "InferenceConfigInput | None" = None,
+        tool_config: "ToolConfigInput | None" = None,
+        guardrail_config: "GuardrailConfigInput | None" = None,
         additional_model_request_fields: Any = None,
         additional_model_response_field_paths: Sequence[str] | None = None,
-        prompt_variables: Mapping[str, str | PromptVariableValues | Mapping[str, Any]]
-        | None = None,
+        prompt_variables: "PromptVariablesInput | None" = None,
         request_metadata: Mapping[str, str] | None = None,
-        performance_config: str | PerformanceConfiguration | Mapping[str, Any] | None = None,
-        service_tier: str | ServiceTier | Mapping[str, Any] | None = None,
-        output_config: OutputConfig | Mapping[str, Any] | None = None,
+        performance_config: "PerformanceConfigInput | None" = None,
+        service_tier: "ServiceTierInput | None" = None,
+        output_config: "OutputConfigInput | None" = None,
+        project_identifier: str | None = None,
     ) -> "ConverseRequest":
         """A request from what a caller has at hand.
 
@@ -180,6 +184,7 @@ class ConverseRequest(WireModel):
             "performance_config": _text_as("latency", performance_config),
             "service_tier": _text_as("type", service_tier),
             "output_config": output_config,
+            "project_identifier": project_identifier,
         }
         return read_input(cls, {name: value for name, value in given.items() if value is not None})
 

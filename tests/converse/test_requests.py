@@ -215,7 +215,7 @@ def test_explicit_nulls_are_kept() -> None:
 
 
 def test_a_block_of_an_unknown_kind_is_left_to_aws_to_judge() -> None:
-    block = {"hologram": {"depth": 3}}
+    block: dict[str, Any] = {"hologram": {"depth": 3}}
     request = ConverseRequest.build("model", {"role": "user", "content": [block]})
     assert request.messages is not None
     assert isinstance(request.messages[0].content[0], UnknownContent)
@@ -370,7 +370,7 @@ def test_count_tokens_wraps_the_parts_that_have_tokens() -> None:
 
 def test_count_tokens_names_mistakes_as_converse_does() -> None:
     with pytest.raises(ValueError, match=r"^messages\[0\]\.content\[0\]\.text: "):
-        CountTokensRequest.build("model", {"role": "user", "content": [{"text": 3}]})
+        CountTokensRequest.build("model", {"role": "user", "content": [{"text": 3}]})  # type: ignore[dict-item]
 
 
 def test_count_tokens_answers_with_a_number() -> None:

@@ -19,7 +19,7 @@ from bedrock_bearer.local import replies as say
 from bedrock_bearer.wire.retry import RetryPolicy
 
 HELLO = [{"role": "user", "content": [{"text": "Hello"}]}]
-TOOL = {
+TOOL: dict[str, Any] = {
     "toolSpec": {
         "name": "weather",
         "inputSchema": {"json": {"type": "object", "properties": {"city": {"type": "string"}}}},

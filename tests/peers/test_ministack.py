@@ -14,6 +14,7 @@ import pytest
 from support.local import NOVA
 
 from bedrock_bearer.client import AsyncBedrockClient, BedrockClient
+from bedrock_bearer.converse.dicts import GuardrailConfigurationDict
 from bedrock_bearer.errors import APIError
 from bedrock_bearer.local import LocalBedrock
 
@@ -137,7 +138,11 @@ async def test_async_clients_read_the_same(ministack: str, key: str, client: Bed
 
 
 def test_a_guardrail_intervenes(client: BedrockClient, guardrail: str) -> None:
-    config = {"guardrailIdentifier": guardrail, "guardrailVersion": "DRAFT", "trace": "enabled"}
+    config: GuardrailConfigurationDict = {
+        "guardrailIdentifier": guardrail,
+        "guardrailVersion": "DRAFT",
+        "trace": "enabled",
+    }
 
     reply = client.converse(NOVA, "a forbidden word", guardrail_config=config)
 
@@ -147,7 +152,11 @@ def test_a_guardrail_intervenes(client: BedrockClient, guardrail: str) -> None:
 
 
 def test_a_guardrail_intervenes_in_a_stream(client: BedrockClient, guardrail: str) -> None:
-    config = {"guardrailIdentifier": guardrail, "guardrailVersion": "DRAFT", "trace": "enabled"}
+    config: GuardrailConfigurationDict = {
+        "guardrailIdentifier": guardrail,
+        "guardrailVersion": "DRAFT",
+        "trace": "enabled",
+    }
 
     with client.converse_stream(NOVA, "a forbidden word", guardrail_config=config) as stream:
         reply = stream.final_response()
@@ -156,7 +165,10 @@ def test_a_guardrail_intervenes_in_a_stream(client: BedrockClient, guardrail: st
 
 
 def test_an_error_is_classified(client: BedrockClient) -> None:
-    config = {"guardrailIdentifier": "gr-none", "guardrailVersion": "DRAFT"}
+    config: GuardrailConfigurationDict = {
+        "guardrailIdentifier": "gr-none",
+        "guardrailVersion": "DRAFT",
+    }
 
     with pytest.raises(APIError) as caught:
         client.converse(NOVA, "Hello", guardrail_config=config)
