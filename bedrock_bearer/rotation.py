@@ -1,4 +1,4 @@
-"""The fallback check: which keys are usable before, during and after a rotation."""
+"""Checks which keys are usable before, during and after a rotation."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ _STATUSES: tuple[tuple[type[errors.BedrockError], KeyStatus], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """How one key fared.
+    """The state of one key.
 
     Attributes:
-        name: how the key was named: its place in the list, or its source.
-        status: `usable` or `expires soon` (within the hour), or why it is not usable.
+        name: the key's number in the list, or its source.
+        status: `usable`, `expires soon` (usable, for less than an hour), or why it is not usable.
         operation: what was called, `ListAsyncInvokes` or `Converse`; None if nothing was sent.
-        key: a description of the key; None if there is none.
-        region: the Region where it was checked; None if that is not known.
-        error: what came instead of a reply, or None.
-        governing_policy: the policy that denied the key, or None.
+        key: a description of the key; None if it could not be read.
+        region: the Region that it was checked in; None if unknown.
+        error: why the check failed, or None.
+        governing_policy: what is known of the policy that denied the key, or None.
     """
 
     name: str
@@ -82,31 +82,30 @@ class KeyCheck:
 
     @property
     def advice(self) -> str | None:
-        """What to do about it, where the error does not say so itself."""
+        """What to do about it, or None if the error says so itself."""
         if self.status == "rejected":
-            return "A key made within the last minute may not be known everywhere: check again."
+            return "A key made within the last minute may not be known everywhere yet: check again."
         if self.status != "operation denied":
             return None
         if self.operation == "Converse":
             return "The key itself was accepted; its principal may not call this model."
         return (
             "The key itself was accepted; its principal may not list asynchronous invocations. "
-            "Whether it may call a model, a check with a Converse call tells."
+            "Check with a Converse call (--converse) to find out if it may call a model."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RotationReport:
-    """How the keys fared, and what that means for the rotation.
+    """The state of all keys, and what it means for the rotation.
 
-    The first key is the one in use, to be retired; the others are to take over. It is safe to
-    retire the first once another key of the same account and Region is usable, and will be for
-    more than an hour.
+    The first key is the one in use; the others are to replace it. The first can be retired when
+    another key of the same account and Region is usable for more than an hour.
 
     Attributes:
-        checks: one for each key, in their order.
+        checks: one for each key, in the order given.
         safe_to_retire: whether the first key can be retired.
-        reasons: why, and what else to know: accounts, Regions, token types, governing policies.
+        reasons: why, and remarks on accounts, Regions, token types and governing policies.
     """
 
     checks: tuple[KeyCheck, ...]
@@ -136,23 +135,23 @@ def check_keys(
     http_client: Any = None,
     now: datetime | None = None,
 ) -> RotationReport:
-    """Check keys, all at once: is each usable, and may the first be retired?
+    """Check keys in parallel: is each usable, and may the first be retired?
 
     Args:
-        keys: the key in use first, then those that are to take over. Default: the variables
+        keys: the key in use first, then those that are to replace it. Default: the variables
             `AWS_BEARER_TOKEN_BEDROCK` and `AWS_BEARER_TOKEN_BEDROCK_FALLBACK`.
         region: the AWS Region, as for `BedrockClient`.
         endpoint_url: where to call, as for `BedrockClient`.
-        converse: make a Converse call of one token instead of the free probe, which can pass where
-            inference is not allowed.
-        model_id: the model for that call; needed with `converse`.
-        timeout: seconds that each attempt may take. Default 10.
-        retry: when to try again. Default: once more after a fault that may pass.
-        http_client: an `httpx.Client` to send with.
-        now: the time to compare expiries with. Default: the present.
+        converse: make a billed Converse call of one token instead of the free probe. The probe
+            can succeed where calling a model is not allowed.
+        model_id: the model for that call; required with `converse`.
+        timeout: seconds for each attempt. Default 10.
+        retry: when to try again. Default: once, after an error that may pass.
+        http_client: an `httpx.Client` to use instead of our own connections.
+        now: the time to compare expiries with. Default: the current time.
 
     Raises:
-        ConfigurationError: no key was given, or `converse` without a model.
+        ConfigurationError: the list is empty, or `converse` was given without a model.
     """
     sources = _sources(keys)
     # A traceback that shows this frame's locals must not show the keys.
@@ -186,17 +185,17 @@ def is_accepted(
     timeout: float = 10.0,
     http_client: Any = None,
 ) -> bool:
-    """Return whether Bedrock accepts a key by now; a new one takes up to a minute.
+    """Return whether Bedrock accepts a key. For a new key this can take a minute.
 
     Args:
         key: the key.
         region: the AWS Region, as for `BedrockClient`.
         endpoint_url: where to call, as for `BedrockClient`.
-        timeout: seconds that each attempt may take. Default 10.
-        http_client: an `httpx.Client` to send with.
+        timeout: seconds for each attempt. Default 10.
+        http_client: an `httpx.Client` to use instead of our own connections.
 
     Raises:
-        BedrockError: what waiting does not mend, such as a policy that denies the key.
+        BedrockError: something that waiting does not repair, such as a policy that denies the key.
     """
     try:
         with BedrockClient(
@@ -249,7 +248,7 @@ def _check(
 def _called(
     check: KeyCheck, key: ApiKey, model_id: str | None, options: dict[str, Any], now: datetime
 ) -> KeyCheck:
-    """Make the call, and return the check with what came of it."""
+    """Make the call and return the check with its outcome."""
     region, operation = None, None
     try:
         with BedrockClient(key, **options) as client:
@@ -277,7 +276,7 @@ def _status(error: errors.BedrockError) -> KeyStatus:
 
 
 def _compare_types(checks: tuple[KeyCheck, ...]) -> tuple[KeyCheck, ...]:
-    """Return the checks with what they tell of one another: is it the type that is denied?"""
+    """Return the checks, with denials compared between keys of both types."""
     return tuple(_compared(check, checks) for check in checks)
 
 
@@ -305,7 +304,7 @@ def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> Rotation
     reasons = [f"{name} can take over from {checks[0].name}." for name in ready]
     reasons += [f"{name} {obstacle}." for name, obstacle in obstacles.items() if obstacle]
     if not obstacles:
-        reasons.append("There is no second key to take over.")
+        reasons.append("There is no second key.")
     reasons += _about_types(checks)
     reasons += [_about_policy(check) for check in checks if check.governing_policy is not None]
     return RotationReport(checks, bool(ready), tuple(reasons))
@@ -314,7 +313,7 @@ def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> Rotation
 def _obstacle(
     check: KeyCheck, key: ApiKey | None, first: KeyCheck, first_key: ApiKey | None
 ) -> str | None:
-    """Return why a key cannot take over from the first, or None if it can."""
+    """Return why a key cannot replace the first, or None if it can."""
     if key is not None and key == first_key:
         return f"is the same key as {first.name}"
     if not check.is_usable:
@@ -322,7 +321,7 @@ def _obstacle(
     if check.status == "expires soon":
         return "is usable, but expires within the hour"
     if _differ(check.key, first.key, "account_id"):
-        return "is usable, but belongs to another account: what is named by ARN is not there"
+        return "is usable, but belongs to another account, which lacks whatever is named by ARN"
     if _differ(check, first, "region"):
         return f"is usable, but in another Region: {check.region} instead of {first.region}"
     return None
@@ -338,8 +337,8 @@ def _about_types(checks: tuple[KeyCheck, ...]) -> list[str]:
     if len(types) < 2:
         return []
     if len(set(types)) == 2:
-        return ["Both token types are covered: a policy on one of them leaves the other."]
-    return [f"All keys are {types[0]}: one policy on that type would refuse them together."]
+        return ["Both token types are covered: a policy that denies one leaves the other usable."]
+    return [f"All keys are {types[0]}: one policy on that type would deny them all."]
 
 
 def _about_policy(check: KeyCheck) -> str:

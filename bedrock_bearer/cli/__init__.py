@@ -1,4 +1,4 @@
-"""The command line, `bedrock-bearer`. Each command is loaded when it is used.
+"""The command line, `bedrock-bearer`. A command's module is imported when the command runs.
 
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 configuration, 4 key refused, 5 throttled or
 unavailable, 6 request rejected, 7 network, 130 interrupted.
@@ -16,15 +16,15 @@ from bedrock_bearer import __version__
 
 _COMMANDS = {
     "check": "Check the keys before and during a rotation: which are usable, and why not.",
-    "key": "Describe an API key offline; make, list, rotate and retire long-term keys.",
-    "local": "Run a Bedrock on this machine, for whoever has no AWS account at hand.",
+    "key": "Describe an API key offline; create, list, rotate and retire long-term keys.",
+    "local": "Run a Bedrock on this machine: no AWS account needed.",
     "policy": "Write and explain the IAM policies that govern API keys.",
-    "smoke": "Make one small Converse call and say how it went.",
+    "smoke": "Make one small Converse call and print the reply and what it cost.",
 }
 
 
 class _LazyGroup(click.Group):
-    """Loads a command's module only when that command is run."""
+    """Imports a command's module only when that command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -40,7 +40,7 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            # Not shown: a key may have been given in place of a command.
+            # The text is not shown: it may be a key.
             ctx.fail(f"There is no such command. There are: {', '.join(sorted(_COMMANDS))}.")
         return super().resolve_command(ctx, args)
 
@@ -63,7 +63,7 @@ def cli() -> None:
 def main() -> Any:
     """Run the command line."""
     try:
-        # Not click's own standalone mode: it answers an interrupt with exit code 1.
+        # click's standalone mode would end an interrupt with exit code 1.
         sys.exit(cli.main(prog_name="bedrock-bearer", standalone_mode=False))
     except click.ClickException as error:
         error.show()

@@ -1,4 +1,4 @@
-"""`bedrock-bearer check`: the fallback check while a key is rotated."""
+"""`bedrock-bearer check`: which keys of a rotation are usable."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bedrock_bearer.cli.default_model import chosen_model
 from bedrock_bearer.cli.outcome import (
     CONFIGURATION,
     LATER,
@@ -51,7 +52,12 @@ _WORST_FIRST = (REFUSED, CONFIGURATION, REJECTED, NETWORK, LATER)
 @click.option("-m", "--model", help="The model for --converse.")
 @click.option("-r", "--region", help="AWS Region.")
 @click.option("--endpoint-url", help="Where to call instead of the Region's endpoint.")
-@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Go on checking.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="Check again and again; print changes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(
     keys: tuple[str, ...],
@@ -65,9 +71,9 @@ def check(
 ) -> None:
     """Check the keys of a rotation: which are usable, and may the first be retired?
 
-    Without --key, those in AWS_BEARER_TOKEN_BEDROCK and AWS_BEARER_TOKEN_BEDROCK_FALLBACK. The
-    first key is the one in use. Exit code 0 when all are usable, or with --any one; else that of
-    what is wrong: 3 none or no key, 4 refused, 5 throttled, 7 unreachable.
+    Without --key, check those in AWS_BEARER_TOKEN_BEDROCK and AWS_BEARER_TOKEN_BEDROCK_FALLBACK.
+    The first key is the one in use. The exit code is 0 if all keys are usable (with --any, if one
+    is); else 3 if a key is missing or malformed, 4 refused, 5 throttled, 7 unreachable.
     """
     if watch is not None and as_json:
         raise click.UsageError("--watch and --json do not go together.")
@@ -93,7 +99,7 @@ def check(
 
 
 def exit_code(report: RotationReport, *, any_key: bool) -> int:
-    """Return the exit code that stands for a report."""
+    """Return the exit code for a report."""
     if report.all_usable or (any_key and report.any_usable):
         return OK
     codes = {_EXIT_CODES[check.status] for check in report.checks if not check.is_usable}
@@ -113,12 +119,9 @@ def _report(sources: list[KeySource] | None, options: dict[str, Any]) -> Rotatio
 
 
 def _model(model: str | None, region: str | None) -> str:
-    import os
+    from bedrock_bearer.regions import region_of_environment
 
-    from bedrock_bearer.cli.smoke import MODEL_VARIABLE, default_model
-
-    named = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return model or os.environ.get(MODEL_VARIABLE) or default_model(named)
+    return chosen_model(model, region or region_of_environment())
 
 
 def _watch(
@@ -127,7 +130,7 @@ def _watch(
     report: RotationReport,
     seconds: float,
 ) -> None:
-    """Print a line for each key and the verdict, then one for each change, until interrupted."""
+    """Print a line for each key and for the verdict, then one for each change."""
     shown: dict[str, str] = {}
     while True:
         lines = {result.name: _line(result) for result in report.checks}

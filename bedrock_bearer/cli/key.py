@@ -1,4 +1,4 @@
-"""`bedrock-bearer key`: an API key described offline, and the long-term keys of IAM."""
+"""`bedrock-bearer key`: describes an API key offline, and manages long-term keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _DescribeByDefault(click.Group):
-    """Takes `key [SOURCE]` as `key describe [SOURCE]`."""
+    """Reads `key [SOURCE]` as `key describe [SOURCE]`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in {*self.commands, *self.get_help_option_names(ctx)}:
@@ -37,7 +37,7 @@ for command in COMMANDS:
     key.add_command(command)
 
 
-# Several are taken, since click's own refusal of a second one would show it.
+# Takes any number of sources: click's own error for a second one would show it.
 @key.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -91,7 +91,7 @@ def _moment(moment: datetime | None) -> str | None:
 
 def _expiry(api_key: ApiKey, now: datetime) -> str:
     if api_key.expires_at is None:
-        return "not told by the key: IAM knows"
+        return "unknown (only IAM stores it)"
     seconds = (api_key.expires_at - now).total_seconds()
     left = f"expired {span(-seconds)} ago" if seconds <= 0 else f"in {span(seconds)}"
     return f"{_moment(api_key.expires_at)} at the latest ({left})"

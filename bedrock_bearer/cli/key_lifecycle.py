@@ -1,4 +1,4 @@
-"""`bedrock-bearer key create|list|rotate|retire|orphans`: long-term keys over IAM."""
+"""`bedrock-bearer key create|list|rotate|retire|orphans`: manages long-term keys over IAM."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _DAYS = click.option(
-    "--days", type=click.IntRange(1, 36_600), help="How long the key lives. Default: for ever."
+    "--days", type=click.IntRange(1, 36_600), help="Days until it expires. Default: never."
 )
 
 
@@ -32,7 +32,7 @@ def _destination(command: Command) -> Command:
 
 @click.command()
 @click.argument("user", required=False)
-@click.option("--new-user", is_flag=True, help="Make the user too, as the AWS console does.")
+@click.option("--new-user", is_flag=True, help="Create the user too, as the AWS console does.")
 @_DAYS
 @_destination
 @_DRY_RUN
@@ -46,7 +46,7 @@ def create(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Make a long-term key for the IAM user USER. IAM gives its secret this once."""
+    """Create a long-term key for the IAM user USER. IAM shows its secret only this once."""
     _check_destination(out, stdout)
     if user is None and not new_user:
         raise click.UsageError("Give the IAM USER that the key is for, or --new-user.")
@@ -76,7 +76,7 @@ def create(
 @_DRY_RUN
 @_JSON
 def list_keys(user: str | None, dry_run: bool, as_json: bool) -> None:
-    """List the long-term keys of USER, or of all users, with their age and end."""
+    """List the long-term keys of USER, or of all users."""
     if dry_run:
         _say_steps([f"list the keys of {user or 'all users'}"], as_json)
         return
@@ -97,8 +97,15 @@ def list_keys(user: str | None, dry_run: bool, as_json: bool) -> None:
 @click.argument("user")
 @_DAYS
 @_destination
-@click.option("-r", "--region", help="AWS Region in which the new key is tried.")
-@click.option("--wait", type=click.FloatRange(0), default=120.0, show_default=True)
+@click.option("-r", "--region", help="AWS Region to try the new key in.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    default=120.0,
+    show_default=True,
+    help="How long to wait until Bedrock accepts the new key.",
+)
 @_DRY_RUN
 @_JSON
 def rotate(
@@ -111,11 +118,11 @@ def rotate(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Put a new key in the place of the only key of USER.
+    """Replace the only key of USER by a new one.
 
-    The new key is made, tried for up to --wait seconds until Bedrock accepts it, written to --out
-    (which is replaced) or printed; then the old key is deactivated. `key retire --reactivate` is
-    the way back, `key retire --delete` the end of it.
+    Create the new key, wait up to --wait seconds until Bedrock accepts it, write it to --out
+    (which is replaced) or print it, then deactivate the old key. `key retire --reactivate` undoes
+    this; `key retire --delete` deletes the old key.
     """
     from bedrock_bearer.rotation import is_accepted
 
@@ -151,9 +158,9 @@ def rotate(
         return
     click.echo(f"Made {_line(done.new.listed)}{hand_over.where}.", err=True)
     click.echo(
-        f"Deactivated {done.old.credential_id}. The way back: "
+        f"Deactivated {done.old.credential_id}. To undo this: "
         f"bedrock-bearer key retire --reactivate {user} {done.old.credential_id}; "
-        f"the end: bedrock-bearer key retire --delete {user} {done.old.credential_id}",
+        f"to delete it: bedrock-bearer key retire --delete {user} {done.old.credential_id}",
         err=True,
     )
 
@@ -161,14 +168,17 @@ def rotate(
 @click.command()
 @click.argument("user")
 @click.argument("credential_id")
-@click.option("--delete", is_flag=True, help="Delete it, once it is inactive: no way back.")
-@click.option("--reactivate", is_flag=True, help="The way back: let it be accepted again.")
+@click.option("--delete", is_flag=True, help="Delete the inactive key. This cannot be undone.")
+@click.option("--reactivate", is_flag=True, help="Activate it again.")
 @_DRY_RUN
 @_JSON
 def retire(
     user: str, credential_id: str, delete: bool, reactivate: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Deactivate the key CREDENTIAL_ID (ACCA...) of USER: it is accepted no more."""
+    """Deactivate a key, activate it again, or delete it.
+
+    USER is the IAM user, CREDENTIAL_ID is IAM's id of the key (ACCA...).
+    """
     if delete and reactivate:
         raise click.UsageError("--delete and --reactivate do not go together.")
     does = "delete" if delete else "reactivate" if reactivate else "deactivate"
@@ -193,11 +203,11 @@ def retire(
 
 
 @click.command()
-@click.option("--delete", is_flag=True, help="Remove them, with the policies attached to them.")
+@click.option("--delete", is_flag=True, help="Remove them, and detach their policies.")
 @_DRY_RUN
 @_JSON
 def orphans(delete: bool, dry_run: bool, as_json: bool) -> None:
-    """List the IAM users called BedrockAPIKey-... that have no key (any more)."""
+    """List the IAM users named BedrockAPIKey-... that have no key."""
     removed: list[str] = []
     try:
         lifecycle = _lifecycle()
@@ -227,7 +237,7 @@ COMMANDS = (create, list_keys, rotate, retire, orphans)
 
 
 class _Handover:
-    """Puts a new key where it was asked for."""
+    """Writes or prints a new key."""
 
     def __init__(
         self, out: str | None, stdout: bool, as_json: bool, *, replace_existing: bool

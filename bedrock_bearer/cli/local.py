@@ -1,4 +1,4 @@
-"""`bedrock-bearer local`: a Bedrock on this machine."""
+"""`bedrock-bearer local`: runs a Bedrock on this machine."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ if TYPE_CHECKING:
     from bedrock_bearer.local import LocalBedrock
     from bedrock_bearer.local.faults import Fault
 
-NO_AWS = "This is a local Bedrock, no AWS: its keys, replies and token counts are made up."
+NO_AWS = "This is a local Bedrock, not AWS. Its keys, replies and token counts are made up."
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False)
 
 
 @click.group()
 def local() -> None:
-    """Run a Bedrock on this machine, for whoever has no AWS account at hand."""
+    """Run a Bedrock on this machine: no AWS account needed."""
 
 
 @local.command()
 def story() -> None:
-    """Tell of two keys, the policy that denies one, and the way on: no account, no socket."""
+    """Show a refusal from start to end.
+
+    Two keys of one user, a policy that denies one of them, and how to go on. No account needed.
+    """
     from bedrock_bearer.local.story import tell
 
     for line in tell():
@@ -36,11 +39,11 @@ def story() -> None:
 @click.option("--user", help="The role of a short-term key, the IAM user of a long-term key.")
 @click.option("--account", default="123456789012", show_default=True, help="Twelve digits.")
 @click.option("--region", default="us-east-1", show_default=True)
-@click.option("--hours", type=click.FloatRange(min=0), help="How long the key lives.")
+@click.option("--hours", type=click.FloatRange(min=0), help="Hours until the key expires.")
 def mint_key(
     token_type: str, user: str | None, account: str, region: str, hours: float | None
 ) -> None:
-    """Print a synthetic key in AWS's exact form. It opens nothing anywhere."""
+    """Print a made-up key in AWS's exact format. It is valid nowhere."""
     from bedrock_bearer.local import LocalBedrock
 
     bedrock = LocalBedrock(region=region, account_id=_account(account))
@@ -50,8 +53,8 @@ def mint_key(
 
 @local.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=0, help="The port; a free one if not given.")
-@click.option("--tls", is_flag=True, help="HTTPS with a certificate made on the spot: for boto3.")
+@click.option("--port", default=0, help="The port. Default: a free one.")
+@click.option("--tls", is_flag=True, help="Serve HTTPS, with a new certificate.")
 @click.option("--region", default="us-east-1", show_default=True)
 @click.option("--script", type=click.Path(exists=True, dir_okay=False), help="Replies, as JSON.")
 @click.option(
@@ -65,7 +68,7 @@ def mint_key(
     "faults",
     multiple=True,
     metavar="NAME[:RATE]",
-    help="Let this share of the calls go wrong, such as throttling:0.1; `list` names all.",
+    help="Fail this share of the calls, such as throttling:0.1. `list` prints all names.",
 )
 def serve(
     host: str,
@@ -76,7 +79,7 @@ def serve(
     deny: tuple[str, ...],
     faults: tuple[str, ...],
 ) -> None:
-    """Serve a local Bedrock on a socket, on loopback unless --host says otherwise."""
+    """Serve a local Bedrock on a socket."""
     if "list" in faults:
         _list_faults()
         return
@@ -132,7 +135,7 @@ def _fault(text: str) -> tuple[Fault, float]:
 
     name, _, rate = text.partition(":")
     if name not in BY_NAME:
-        raise click.UsageError(f"there is no fault {name!r}; `--fault list` names all")
+        raise click.UsageError(f"there is no fault {name!r}; `--fault list` prints all names")
     try:
         share = float(rate or 1)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How every command ends: an exit code, a message on stderr or one JSON document on stdout."""
+"""Ends a command: an exit code, and a message on stderr or one JSON document on stdout."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _EXIT_CODES: tuple[tuple[type[errors.BedrockError], int], ...] = (
 
 
 def exit_code(error: errors.BedrockError) -> int:
-    """Return the exit code that stands for `error`."""
+    """Return the exit code for `error`."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
 
 
 def fail(error: errors.BedrockError, *, as_json: bool) -> NoReturn:
-    """Say what went wrong, on stderr or as one JSON document on stdout, and exit."""
+    """Print what went wrong, on stderr or as one JSON document on stdout, and exit."""
     code = exit_code(error)
     if as_json:
         print_json({"ok": False, "error": error_document(error), "exit_code": code})
@@ -56,7 +56,7 @@ def fail(error: errors.BedrockError, *, as_json: bool) -> NoReturn:
 
 
 def error_document(error: errors.BedrockError) -> dict[str, Any]:
-    """Return what a program wants to know of an error."""
+    """Return an error as JSON."""
     document: dict[str, Any] = {
         "type": type(error).__name__,
         "message": error.message,
@@ -113,7 +113,7 @@ def print_json(document: object) -> None:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time as people say it."""
+    """Return a length of time in words."""
     minutes = int(seconds) // 60
     hours, minutes = divmod(minutes, 60)
     if hours >= 48:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bedrock_bearer.cli.default_model import MODEL_VARIABLE, chosen_model
 from bedrock_bearer.cli.outcome import fail, key_document, print_json
 from bedrock_bearer.errors import BedrockError, InvalidRequestError, ResourceNotFoundError
 
@@ -14,36 +14,20 @@ if TYPE_CHECKING:
     from bedrock_bearer import BedrockClient
     from bedrock_bearer.converse import ConverseResponse
 
-MODEL_VARIABLE = "BEDROCK_BEARER_MODEL"
-DEFAULT_MODEL = "amazon.nova-micro-v1:0"
 MAX_TOKENS = 100
-
-_PROFILE_PREFIXES = (
-    ("us-gov-", "us-gov"),
-    ("us-", "us"),
-    ("ca-", "us"),
-    ("eu-", "eu"),
-    ("il-", "eu"),
-    ("ap-", "apac"),
-    ("me-", "apac"),
-)
-
-
-def default_model(region: str | None) -> str:
-    """Return a small Amazon model that needs no subscription, through the Region's profile."""
-    for start, prefix in _PROFILE_PREFIXES:
-        if region is not None and region.startswith(start):
-            return f"{prefix}.{DEFAULT_MODEL}"
-    return DEFAULT_MODEL
 
 
 @click.command()
 @click.argument("prompt", default="Hello")
 @click.option("-m", "--model", help=f"Model or inference profile. Default: {MODEL_VARIABLE}.")
-@click.option("-r", "--region", help="AWS Region. Default: AWS_REGION, and so on.")
+@click.option(
+    "-r",
+    "--region",
+    help="AWS Region. Default: AWS_REGION, AWS_DEFAULT_REGION, the key's or the AWS profile's.",
+)
 @click.option("--endpoint-url", help="Where to call instead of the Region's endpoint.")
 @click.option("--stream", is_flag=True, help="Call ConverseStream.")
-@click.option("--local", is_flag=True, help="Call the Bedrock on this machine: no account needed.")
+@click.option("--local", is_flag=True, help="Call a Bedrock on this machine: no account needed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def smoke(
     prompt: str,
@@ -54,13 +38,13 @@ def smoke(
     local: bool,
     as_json: bool,
 ) -> None:
-    """Make one small Converse call and say how it went.
+    """Make one small Converse call and print the reply and what it cost.
 
-    The key is taken from AWS_BEARER_TOKEN_BEDROCK.
+    The key comes from AWS_BEARER_TOKEN_BEDROCK.
     """
     try:
         with _client(region, endpoint_url, local) as client:
-            model_id = model or os.environ.get(MODEL_VARIABLE) or default_model(client.region)
+            model_id = chosen_model(model, client.region)
             reply = _call(client, model_id, prompt, stream=stream, show=stream and not as_json)
             region = client.region
     except (InvalidRequestError, ResourceNotFoundError) as error:
@@ -127,13 +111,13 @@ def _summary(document: dict[str, Any]) -> str:
     expiry = f", expires {key['expires_at']} at the latest" if key["expires_at"] else ""
     lines = [
         f"model    {document['model']}",
-        f"region   {document['region'] or 'not known'}",
+        f"region   {document['region'] or 'unknown'}",
         f"tokens   {document['input_tokens']} in, {document['output_tokens']} out, "
-        f"{document['total_tokens']} in all",
+        f"{document['total_tokens']} in total",
         f"latency  {document['latency_ms']} ms",
         f"key      {kind} ...{key['last_four']} from {key['source']}{expiry}",
         f"request  {document['request_id']}",
     ]
     if document["local"]:
-        lines.append("This was the Bedrock on this machine, not AWS; its token counts are made up.")
+        lines.append("This was a Bedrock on this machine, not AWS. Its token counts are made up.")
     return "\n".join(lines)

@@ -49,7 +49,7 @@ def test_a_short_term_key_is_described_in_aligned_lines(run: Run) -> None:
 def test_a_long_term_key_is_described_with_all_that_its_user_may_be_called(run: Run) -> None:
     result = run("env:MY_KEY", MY_KEY=long_term_key("dev+1"))
     assert "user           dev+1 or dev\n" in result.stdout
-    assert "expires        not told by the key" in result.stdout
+    assert "expires        unknown (only IAM" in result.stdout
 
 
 @pytest.mark.parametrize(

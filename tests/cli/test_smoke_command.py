@@ -11,7 +11,7 @@ from support.keys import long_term_key
 from support.server import CLOSE, Received, Reply, http_reply, serve
 
 from bedrock_bearer.cli import cli
-from bedrock_bearer.cli.smoke import default_model
+from bedrock_bearer.cli.default_model import default_model
 
 KEY = long_term_key()
 REPLY = {
@@ -55,7 +55,13 @@ def test_the_reply_is_on_stdout_and_the_figures_on_stderr() -> None:
 
     assert result.exit_code == 0
     assert result.stdout == "Hi there\n"
-    for figure in ("8 in, 21 out, 29 in all", "551 ms", "us-east-1", "LONG_TERM", "env AWS_BEARER"):
+    for figure in (
+        "8 in, 21 out, 29 in total",
+        "551 ms",
+        "us-east-1",
+        "LONG_TERM",
+        "env AWS_BEARER",
+    ):
         assert figure in result.stderr
 
 

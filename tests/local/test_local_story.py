@@ -157,7 +157,7 @@ def test_serve_says_how_to_use_it_and_is_used_so() -> None:
         said = process.stderr.read() if process.stderr else ""
 
     assert statuses == [200, 429]
-    assert "no AWS" in said
+    assert "not AWS" in said
     assert process.returncode in (0, 130)
 
 

@@ -1,0 +1,31 @@
+"""The model that a command calls if none is named."""
+
+from __future__ import annotations
+
+import os
+
+MODEL_VARIABLE = "BEDROCK_BEARER_MODEL"
+SMALL_MODEL = "amazon.nova-micro-v1:0"
+
+_PROFILE_PREFIXES = (
+    ("us-gov-", "us-gov"),
+    ("us-", "us"),
+    ("ca-", "us"),
+    ("eu-", "eu"),
+    ("il-", "eu"),
+    ("ap-", "apac"),
+    ("me-", "apac"),
+)
+
+
+def chosen_model(model: str | None, region: str | None) -> str:
+    """Return `model`, else the environment's, else a small one of Amazon's."""
+    return model or os.environ.get(MODEL_VARIABLE) or default_model(region)
+
+
+def default_model(region: str | None) -> str:
+    """Return a small model of Amazon's, which needs no subscription, as the Region's profile."""
+    for start, prefix in _PROFILE_PREFIXES:
+        if region is not None and region.startswith(start):
+            return f"{prefix}.{SMALL_MODEL}"
+    return SMALL_MODEL
