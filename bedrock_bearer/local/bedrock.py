@@ -1,4 +1,4 @@
-"""A Bedrock on this machine: keys, policies, replies and faults, without any I/O."""
+"""A Bedrock on this machine: keys, policies, replies and faults, without I/O."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from bedrock_bearer.access import PolicyDocument
 from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 from bedrock_bearer.keys.description import TokenType, utc_now
 from bedrock_bearer.local import minting
+from bedrock_bearer.local.control_plane.account import Account
+from bedrock_bearer.local.control_plane.credentials import make_access_key
+from bedrock_bearer.local.control_plane.iam import Iam
 from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.guardrails import Guardrail
 from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, whole_response
-from bedrock_bearer.local.iam import Iam
 from bedrock_bearer.local.keyring import MAX_SHORT_TERM_LIFETIME, Keyring, MintedKey
 from bedrock_bearer.local.models import MODELS, LocalModel, ModelCatalogue
 from bedrock_bearer.local.operations import ACTION_OF_OPERATION, MODEL_OPERATIONS, find_operation
@@ -41,16 +43,16 @@ _REGION_IN_HOST = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z]{2,8}(?:-[a
 
 
 class LocalBedrock:
-    """A Bedrock on this machine. It is no AWS: its keys, replies and token counts are made up.
+    """A Bedrock on this machine. It is not AWS: its keys, replies and token counts are made up.
 
     It does no I/O: `handle` takes a request and returns the response. `transport.LocalTransport`
-    carries both for httpx in-process, `server` carries them over sockets. Thread-safe.
+    connects it to httpx in-process, `server` to sockets. Thread-safe.
 
     Args:
-        region: the Region it stands in, for hosts that do not name one.
-        account_id: the account of keys and users that are not given another.
-        clock: tells the time that keys expire by.
-        models: models offered beside the built-in ones.
+        region: its Region, used where a request's host does not name one.
+        account_id: the account of keys and users that are made without one.
+        clock: returns the present moment; keys expire by it.
+        models: models offered in addition to the built-in ones.
     """
 
     def __init__(
@@ -67,13 +69,11 @@ class LocalBedrock:
         self._lock = threading.RLock()
         self._principals = Principals()
         self._keys = Keyring()
-        self._iam = Iam(
-            self._principals,
-            self._keys,
-            account_id=account_id,
-            partition=partition_of(region),
-            clock=lambda: self.clock(),
+        self._account = Account(
+            self._principals, self._keys, account_id, partition_of(region), lambda: self.clock()
         )
+        self._account.add_administrator()
+        self._iam = Iam(self._account)
         self._runtime = Runtime(ModelCatalogue((*MODELS, *models)))
 
     def handle(self, request: LocalRequest) -> LocalResponse:
@@ -116,13 +116,13 @@ class LocalBedrock:
 
         Args:
             token_type: SHORT_TERM or LONG_TERM.
-            user_name: the principal; made if there is none of that name.
+            user_name: the principal; it is made if it does not exist.
             account_id: twelve digits.
-            region: where a short-term key is accepted; the local Bedrock's own if None.
-            expires_in: 12 hours for a short-term key and never for a long-term key if None;
-                negative for a key that has expired.
-            policies: the identity policies of a principal that is made here; all of Bedrock,
-                as `AmazonBedrockLimitedAccess` allows it, if None.
+            region: the Region that accepts a short-term key. Default: the local Bedrock's own.
+            expires_in: how long the key lives; negative for a key that has expired. Default: 12
+                hours for a short-term key, no end for a long-term key.
+            policies: the identity policies of a principal that is made here. Default: all of
+                Bedrock, as `AmazonBedrockLimitedAccess` allows it.
         """
         account = account_id or self.account_id
         with self._lock:
@@ -155,7 +155,7 @@ class LocalBedrock:
                 raise ValueError(f"a key is Active or Inactive, not {status!r}")
 
     def reset_key(self, key: str) -> str:
-        """Give a long-term key a new secret and return the new text; the old one is void."""
+        """Give a long-term key a new secret and return the new text; the old one is invalid."""
         with self._lock:
             minted = self._keys.get(key)
             if minted.token_type is not TokenType.LONG_TERM:
@@ -164,7 +164,7 @@ class LocalBedrock:
             return minted.text
 
     def delete_key(self, key: str) -> None:
-        """Delete a key: it is accepted no more."""
+        """Delete a key: it is no longer accepted."""
         with self._lock:
             self._keys.delete(self._keys.get(key))
 
@@ -176,11 +176,11 @@ class LocalBedrock:
     def create_access_key(self, principal: str) -> tuple[str, str]:
         """Give a user or role an access key; return its id and its secret.
 
-        IAM goes by its id and does not verify the signature. Short-term keys that AWS's own
-        generator signs with it are verified, and accepted.
+        The local IAM looks at its id and does not verify signatures. Short-term keys that AWS's
+        own generator signs with it are verified, and accepted.
         """
         with self._lock:
-            return self._iam.create_access_key(self._principals.find(principal)[0])
+            return make_access_key(self._account, self._principals.find(principal)[0])
 
     # --------------------------------------------------------------------------- policies
 
@@ -190,11 +190,11 @@ class LocalBedrock:
         """Attach an identity-based policy.
 
         Args:
-            principal: the name of a role or user or its ARN; None for everybody, present and
-                to come.
+            principal: the name or ARN of a role or user; None for every principal, existing or
+                made later.
             document: the policy.
-            policy_arn: the ARN of a managed policy, which refusals name; without it, the policy
-                is inline.
+            policy_arn: the ARN of a managed policy, which refusals name. Default: the policy is
+                inline.
 
         Raises:
             LookupError: there is no such principal.
@@ -212,7 +212,7 @@ class LocalBedrock:
     def set_permissions_boundary(
         self, principal: str, document: Policy | None, *, policy_arn: str | None = None
     ) -> None:
-        """Set the permissions boundary of a principal, or take it away."""
+        """Set the permissions boundary of a principal, or remove it."""
         boundary = None if document is None else read_policy(document, policy_arn)
         with self._lock:
             for found in self._principals.find(principal):
@@ -248,7 +248,7 @@ class LocalBedrock:
     # ------------------------------------------------------------------- replies and faults
 
     def script(self, *steps: Step) -> None:
-        """Queue what the calls to come are answered with, one step for each.
+        """Queue the answers to the next calls, one step for each call.
 
         A step is a reply, a fault, or a function that makes a reply out of the request. When
         the queue is empty, calls are answered with an echo.
@@ -257,27 +257,27 @@ class LocalBedrock:
             self._runtime.script.append(*steps)
 
     def answer(self, prompt: str, reply: Step) -> None:
-        """Answer this very prompt with `reply`, every time it is asked."""
+        """Answer this exact prompt with `reply`, every time."""
         with self._lock:
             self._runtime.script.answer(prompt, reply)
 
     def unused_replies(self) -> int:
-        """Return how many queued steps no call has come for."""
+        """Return how many queued steps are left."""
         with self._lock:
             return len(self._runtime.script)
 
     def inject(self, fault: Fault, *, times: int = 1) -> None:
-        """Let the next calls go wrong, so many of them."""
+        """Make the next `times` calls go wrong."""
         with self._lock:
             self._runtime.faults.queue(fault, times)
 
     def inject_at_rate(self, fault: Fault, rate: float) -> None:
-        """Let this share of the calls go wrong, evenly spread: of 0.1, each tenth."""
+        """Make a share of the calls go wrong, evenly spread: 0.1 means every tenth call."""
         with self._lock:
             self._runtime.faults.at_rate(fault, rate)
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
             self._runtime.faults.clear()
 
@@ -350,7 +350,7 @@ class LocalBedrock:
         return found[1] if found else self.region
 
     def _ensure(self, name: str, account_id: str, policies: Iterable[Policy] | None) -> Principal:
-        """The principal of that name, made with its policies if there is none."""
+        """Return the principal of that name; make it, with its policies, if it does not exist."""
         kind, _, user_name = name.rpartition("/")
         existing = [
             p

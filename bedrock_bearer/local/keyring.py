@@ -1,4 +1,4 @@
-"""The keys that the local Bedrock knows, and how it checks the one in a request."""
+"""The keys that the local Bedrock knows, and the check of the key in a request."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SIGNATURE_NOT_KNOWN = "The security token included in the request is invalid."
 
 @dataclass(slots=True)
 class MintedKey:
-    """A key, as the service keeps it.
+    """A key, as the service stores it.
 
     Attributes:
         text: the key itself.
-        region: the only Region where it is accepted, or None for any.
-        expires_at: None for never.
-        credential_id: the id of the service-specific credential, of a long-term key.
-        alias: the public part, of a long-term key.
+        region: the only Region that accepts it, or None for any.
+        expires_at: None if it never expires.
+        credential_id: the id of a long-term key's service-specific credential.
+        alias: the public part of a long-term key.
     """
 
     text: str
@@ -52,7 +52,7 @@ class MintedKey:
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key of IAM: it signs requests to IAM, and short-term keys."""
+    """An access key of IAM. It signs requests to AWS, and short-term keys."""
 
     id: str
     secret: str = field(repr=False)
@@ -64,8 +64,8 @@ class Keyring:
     """Every key minted here. Not thread-safe by itself: its owner holds a lock.
 
     Attributes:
-        access_keys: the access keys by their ids; the short-term keys that somebody signs with
-            one are accepted too.
+        access_keys: the access keys by their ids. A short-term key signed with one of them is
+            accepted as well.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Keyring:
     def mint_short_term(
         self, principal: Principal, *, region: str, now: datetime, expires_in: timedelta
     ) -> MintedKey:
-        """Mint a short-term key; `expires_in` may be negative, for one that has expired."""
+        """Mint a short-term key; a negative `expires_in` gives a key that has expired."""
         prefix = "AKIA" if principal.is_user else "ASIA"
         lifetime = expires_in if expires_in > timedelta() else MAX_SHORT_TERM_LIFETIME
         issued_at = min(now, now + expires_in - lifetime)
@@ -100,7 +100,7 @@ class Keyring:
     def mint_long_term(
         self, user: Principal, *, now: datetime, expires_in: timedelta | None
     ) -> MintedKey:
-        """Mint a long-term key, whatever number the user has already."""
+        """Mint a long-term key, however many the user has already."""
         taken = {key.alias for key in self.of_user(user)}
         number = 0
         while (alias := minting.alias_of(user.name, user.account_id, number)) in taken:
@@ -131,7 +131,7 @@ class Keyring:
         """Return the key with that text.
 
         Raises:
-            LookupError: it was not minted here, or it was deleted. The text is not shown.
+            LookupError: it was not minted here, or it was deleted. The message does not show it.
         """
         key = self._by_text.get(text)
         if key is None:
@@ -139,13 +139,13 @@ class Keyring:
         return key
 
     def reset(self, key: MintedKey) -> None:
-        """Give a long-term key a new secret; the old text is accepted no more."""
+        """Give a long-term key a new secret; the old text is no longer accepted."""
         del self._by_text[key.text]
         key.text = minting.long_term_key(key.alias)
         self._add(key)
 
     def delete(self, key: MintedKey) -> None:
-        """Forget a key."""
+        """Delete a key."""
         del self._by_text[key.text]
 
     def check(self, authorization: str | None, *, region: str, now: datetime) -> MintedKey:
@@ -167,7 +167,7 @@ class Keyring:
         return key
 
     def _presigned(self, text: str) -> MintedKey | None:
-        """The short-term key that somebody signed with one of the access keys, or None."""
+        """Return a short-term key that was signed with one of the access keys, or None."""
         read = read_presigned(text)
         access_key = self.access_keys.get(read.access_key_id) if read else None
         if read is None or access_key is None or not read.is_signed_with(access_key.secret):

@@ -1,4 +1,4 @@
-"""Synthetic API keys in AWS's exact forms. They open nothing but a local Bedrock."""
+"""Synthetic API keys in AWS's exact forms. Only a local Bedrock accepts them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def identifier(prefix: str, account_id: str) -> str:
 
 
 def user_name_of_console() -> str:
-    """Return a name such as the console gives the IAM user it makes for a long-term key."""
+    """Return a name like those of the IAM users that the console makes for long-term keys."""
     letters = string.ascii_lowercase + string.digits
     return "BedrockAPIKey-" + "".join(secrets.choice(letters) for _ in range(4))
 
@@ -47,7 +47,7 @@ def long_term_key(alias: str) -> str:
 def short_term_key(
     access_key_id: str, *, region: str, issued_at: datetime, expires_in: timedelta
 ) -> str:
-    """Return a short-term key: a presigned URL, its signature made up."""
+    """Return a short-term key: a presigned URL with a made-up signature."""
     day, moment = issued_at.strftime("%Y%m%d"), issued_at.strftime("%Y%m%dT%H%M%SZ")
     parameters = {
         "Action": CALL_WITH_BEARER_TOKEN,

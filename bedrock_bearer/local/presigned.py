@@ -1,7 +1,7 @@
-"""Short-term keys that somebody else signed with an access key of the local IAM.
+"""Short-term keys signed with an access key of the local IAM.
 
-AWS's own generator makes such keys without asking anybody; the service verifies the signature as
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html says.
+AWS's own generator makes such keys offline; the service verifies the signature as described in
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EMPTY_BODY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class PresignedKey:
-    """What a short-term key says, and the signature that is to prove it."""
+    """The content of a short-term key, and its signature."""
 
     access_key_id: str
     region: str
@@ -36,7 +36,7 @@ class PresignedKey:
     signature: str = field(repr=False)
 
     def is_signed_with(self, secret: str) -> bool:
-        """Return whether the signature was made with this secret access key."""
+        """Return whether this secret access key made the signature."""
         query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in self.parameters)
         request = f"POST\n/\n{query}\nhost:{BEDROCK_SERVICE}\n\nhost\n{_EMPTY_BODY}"
         moment = self.issued_at.strftime("%Y%m%dT%H%M%SZ")
@@ -50,7 +50,7 @@ class PresignedKey:
 
 
 def read_presigned(text: str) -> PresignedKey | None:
-    """Return what a short-term key says, or None if it is not one; verifies nothing."""
+    """Read a short-term key without verifying it; None if it is not one."""
     try:
         url = base64.b64decode(text.removeprefix(SHORT_TERM_PREFIX), validate=True).decode()
         host, _, query = url.partition("/?")

@@ -1,4 +1,4 @@
-"""Who calls the local Bedrock, and the policies that decide what they may."""
+"""The principals that call the local Bedrock, and the policies that decide what they may do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
 def read_policy(
     document: PolicyDocument | Document | str, policy_arn: str | None = None
 ) -> NamedPolicy:
-    """Return a policy read once and for all.
+    """Read a policy document.
 
     Raises:
         ValueError: it is not a valid policy.
@@ -42,13 +42,16 @@ LIMITED_ACCESS = read_policy(
     },
     LIMITED_ACCESS_ARN,
 )
-"""Every action of Bedrock; AWS's policy of that name lists some fifty of them."""
+"""Allows every action of Bedrock; AWS's policy of that name lists some fifty of them."""
 
 FULL_ACCESS = read_policy(
     {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }
+)
+ADMINISTRATOR_ACCESS = NamedPolicy(
+    FULL_ACCESS.document, arn="arn:aws:iam::aws:policy/AdministratorAccess"
 )
 
 
@@ -79,9 +82,17 @@ class Principal:
         """Whether it is an IAM user."""
         return ":user/" in self.arn
 
+    @property
+    def iam_arn(self) -> str:
+        """The ARN of the user, or of the role itself: what `aws:PrincipalArn` holds."""
+        if self.is_user:
+            return self.arn
+        partition = self.arn.split(":")[1]
+        return f"arn:{partition}:iam::{self.account_id}:role{self.path}{self.name}"
+
 
 class Principals:
-    """All principals, by ARN, and the policies that stand above them."""
+    """All principals by ARN, and the policies that apply to all of them or to their accounts."""
 
     def __init__(self) -> None:
         self._by_arn: dict[str, Principal] = {}
@@ -124,10 +135,10 @@ class Principals:
         self._by_arn.pop(principal.arn, None)
 
     def find(self, name_or_arn: str) -> list[Principal]:
-        """Return the principals that a name or an ARN means.
+        """Return the principals with that name or ARN.
 
         Raises:
-            LookupError: there is none; the text says which there are.
+            LookupError: there is none; the message lists the names that exist.
         """
         found = [p for p in self if name_or_arn in (p.arn, p.name)]
         if not found:
@@ -136,7 +147,7 @@ class Principals:
         return found
 
     def attach_to_everybody(self, policy: NamedPolicy) -> None:
-        """Attach an identity-based policy to each principal, present and to come."""
+        """Attach an identity-based policy to every principal, existing or added later."""
         self._everybody.append(policy)
 
     def attach_service_control_policy(self, account_id: str, policy: NamedPolicy) -> None:
@@ -148,7 +159,7 @@ class Principals:
         self._resource_control[account_id].append(policy)
 
     def policies_of(self, principal: Principal) -> PolicySet:
-        """Return all policies that decide on a call of this principal."""
+        """Return all policies that apply to this principal's calls."""
         return PolicySet(
             identity=[*principal.identity.values(), *self._everybody],
             boundary=[principal.boundary] if principal.boundary else [],
@@ -170,7 +181,10 @@ class Principals:
 
         `shown` is the resource as the sentence names it, where that is not the ARN.
         """
-        known = {"aws:PrincipalArn": principal.arn, "aws:PrincipalAccount": principal.account_id}
+        known = {
+            "aws:PrincipalArn": principal.iam_arn,
+            "aws:PrincipalAccount": principal.account_id,
+        }
         decision = evaluate(self.policies_of(principal), action, {**known, **context}, resource)
         if decision.allowed:
             return None
@@ -186,7 +200,7 @@ def _beside_full_access(policies: list[NamedPolicy]) -> list[NamedPolicy]:
 
 
 def refusal_by_policy(sentence: str, action: str) -> ServiceError:
-    """Return the refusal for a sentence, from the layer that decides on the action."""
+    """Return AWS's refusal with this sentence, from the layer that checks the action."""
     if action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
         return key_refused(sentence)
     return ServiceError("AccessDeniedException", sentence)

@@ -1,4 +1,4 @@
-"""The story of two keys and one policy, told on a local Bedrock."""
+"""A short story of two keys and one policy, played on a local Bedrock."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALLOW_IAM: Document = {
 
 
 def tell() -> Iterator[str]:
-    """Tell the story, a line at a time."""
+    """Play the story and yield its lines."""
     bedrock = LocalBedrock()
     short_term = bedrock.mint_key(TokenType.SHORT_TERM, user_name=DEVELOPER)
     long_term = bedrock.mint_key(TokenType.LONG_TERM, user_name=LONG_TERM_USER)
@@ -46,7 +46,7 @@ def tell() -> Iterator[str]:
             latency_ms=551,
         ),
     )
-    yield "A Bedrock on this machine. It is no AWS: keys, replies and token counts are made up."
+    yield "A Bedrock on this machine. It is not AWS: keys, replies and token counts are made up."
     yield ""
     yield from _two_keys(bedrock, short_term, long_term)
     yield from _the_policy(bedrock, short_term)
@@ -121,7 +121,7 @@ def _call(client: BedrockClient) -> Iterator[str]:
 
 
 def _create_key(bedrock: LocalBedrock, access_key_id: str, days: int) -> tuple[int, str]:
-    """Ask IAM for a key as any client of it does; return the status and the gist."""
+    """Ask IAM for a key, as any client of IAM does; return the status and the gist."""
     body = urlencode(
         {
             "Action": "CreateServiceSpecificCredential",
@@ -146,7 +146,7 @@ def _heading(text: str) -> str:
 
 
 def _shown(policy: PolicyDocument) -> Iterator[str]:
-    """Each statement as JSON, a member on a line as long as it fits."""
+    """Yield each statement as JSON, one member on a line where it fits."""
     for statement in policy.to_wire()["Statement"]:
         members = []
         for name, value in statement.items():

@@ -342,8 +342,12 @@ def test_a_third_key_is_refused(iam: Any) -> None:
     create_key(iam, "app")
     create_key(iam, "app")
 
-    with pytest.raises(iam.exceptions.LimitExceededException):
+    with pytest.raises(iam.exceptions.LimitExceededException) as caught:
         create_key(iam, "app")
+
+    assert caught.value.response["Error"]["Message"] == (
+        "Cannot exceed quota for ContextSpecificCredentialsPerUserPerContext: 2"
+    )
 
 
 def test_a_key_expires_after_its_days(bedrock: LocalBedrock, make_client: ClientMaker) -> None:
@@ -395,6 +399,19 @@ def test_a_reset_keeps_the_id_and_changes_the_secret(iam: Any) -> None:
 
     assert new["ServiceSpecificCredentialId"] == identity
     assert new["ServiceCredentialSecret"] != old["ServiceCredentialSecret"]
+
+
+def test_a_reset_of_an_inactive_key_leaves_it_inactive(iam: Any) -> None:
+    iam.create_user(UserName="app")
+    whose = {
+        "UserName": "app",
+        "ServiceSpecificCredentialId": create_key(iam, "app")["ServiceSpecificCredentialId"],
+    }
+    iam.update_service_specific_credential(**whose, Status="Inactive")
+
+    reset = iam.reset_service_specific_credential(**whose)["ServiceSpecificCredential"]
+
+    assert reset["Status"] == "Inactive"
 
 
 def test_a_principal_of_ones_own_is_held_to_its_policies(
@@ -495,7 +512,7 @@ def test_policies_of_a_user_can_be_read_back(iam: Any) -> None:
             lambda iam: iam.create_service_specific_credential(
                 UserName="administrator", ServiceName="codecommit.amazonaws.com"
             ),
-            "NotSupportedService",
+            "NoSuchEntity",
         ),
         (
             lambda iam: iam.attach_user_policy(

@@ -177,6 +177,20 @@ def test_a_policy_may_be_for_one_principal() -> None:
     assert Caller(bedrock, two).converse().status_code == 200
 
 
+def test_the_principal_arn_of_a_session_is_its_roles() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key()
+    session_arn = "arn:aws:sts::123456789012:assumed-role/dev/dev"
+    other = {"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/dev"}}
+    bedrock.attach_policy("dev", statement("Deny", USE, Condition=other))
+    assert Caller(bedrock, key).converse().status_code == 200
+
+    session = {"StringEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/dev"}}
+    bedrock.attach_policy("dev", statement("Deny", USE, Condition=session))
+
+    assert denial_of(Caller(bedrock, key).converse()).principal_arn == session_arn
+
+
 def test_a_resource_control_policy_that_denies_is_named() -> None:
     bedrock = LocalBedrock()
     key = bedrock.mint_key()

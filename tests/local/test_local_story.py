@@ -28,8 +28,8 @@ def told() -> str:
     return result.stdout
 
 
-def test_the_story_says_that_it_is_no_aws(told: str) -> None:
-    assert told.startswith("A Bedrock on this machine. It is no AWS")
+def test_the_story_says_that_it_is_not_aws(told: str) -> None:
+    assert told.startswith("A Bedrock on this machine. It is not AWS")
 
 
 def test_the_story_tells_the_reply_and_its_tokens(told: str) -> None:

@@ -1,0 +1,1 @@
+"""The AWS services around Bedrock, on this machine: IAM and STS."""
