@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from bedrock_bearer.aws.minting import ShortTermKeys
     from bedrock_bearer.client import (
         AsyncBedrockClient,
         AsyncConverseStream,
@@ -64,14 +65,10 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.description import KeyDescription, TokenType
-    from bedrock_bearer.keys.fallback import FallbackKeys, KeyRefusal
-    from bedrock_bearer.keys.sources import (
-        CallableKey,
-        EnvironmentKey,
-        FileKey,
-        KeySource,
-        ShortTermKeys,
-    )
+    from bedrock_bearer.keys.fallback import FallbackKeys
+    from bedrock_bearer.keys.function import CallableKey
+    from bedrock_bearer.keys.sources import KeyRefusal, KeySource
+    from bedrock_bearer.keys.stored import EnvironmentKey, FileKey
     from bedrock_bearer.rotation import KeyCheck, RotationReport, check_keys
     from bedrock_bearer.wire.attempt import Timeout
     from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
@@ -89,16 +86,16 @@ _HOMES = {
     "MessagesInput": "converse.inputs",
     "ApiKey": "keys.api_key",
     "KeyDescription": "keys.description",
-    "CallableKey": "keys.sources",
-    "EnvironmentKey": "keys.sources",
-    "FileKey": "keys.sources",
+    "CallableKey": "keys.function",
+    "EnvironmentKey": "keys.stored",
+    "FileKey": "keys.stored",
     "KeySource": "keys.sources",
-    "ShortTermKeys": "keys.sources",
+    "ShortTermKeys": "aws.minting",
     "FallbackKeys": "keys.fallback",
     "KeyCheck": "rotation",
     "RotationReport": "rotation",
     "check_keys": "rotation",
-    "KeyRefusal": "keys.fallback",
+    "KeyRefusal": "keys.sources",
     "TokenType": "keys.description",
     "Timeout": "wire.attempt",
     "AttemptRecord": "wire.records",

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from bedrock_bearer.errors import BedrockError, ConfigurationError, RegionError, StreamError
-from bedrock_bearer.keys.sources import KeySource, key_source
+from bedrock_bearer.keys.given import key_source
+from bedrock_bearer.keys.sources import KeySource
 from bedrock_bearer.plan import (
     UNSET,
     Call,

@@ -315,7 +315,7 @@ class Call(Generic[Reply]):
             BedrockError: the key was refused already in this call, and this was why.
         """
         refused, self.key = self.key, key
-        for passed_over in self.source.take_passed_over():
+        for passed_over in self.source.pop_unavailable():
             self._emit_switch(passed_over.key, key.description, passed_over.error)
         if self._refusal is not None and key in self._refused:
             raise self._refusal

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from bedrock_bearer import errors
 from bedrock_bearer.client import BedrockClient
 from bedrock_bearer.facts import FALLBACK_VARIABLE, KEY_VARIABLE
-from bedrock_bearer.keys.sources import EnvironmentKey, KeySource, key_source
+from bedrock_bearer.keys.given import key_source
+from bedrock_bearer.keys.sources import KeySource
+from bedrock_bearer.keys.stored import EnvironmentKey
 from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:

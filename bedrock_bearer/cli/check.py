@@ -107,7 +107,7 @@ def exit_code(report: RotationReport, *, any_key: bool) -> int:
 
 
 def _source(spec: str) -> KeySource:
-    from bedrock_bearer.keys.sources import named_source
+    from bedrock_bearer.keys.stored import named_source
 
     return named_source(spec)
 

@@ -43,7 +43,7 @@ for command in COMMANDS:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def describe(sources: tuple[str, ...], as_json: bool) -> None:
     """Describe the key from SOURCE (the default command)."""
-    from bedrock_bearer.keys.sources import problem_of_spec, read_key
+    from bedrock_bearer.keys.stored import problem_of_spec, read_key
 
     if len(sources) > 1:
         raise click.UsageError("Give one SOURCE: env:NAME, file:PATH or - (standard input).")

@@ -178,7 +178,7 @@ def _refuse(problem: str, *, as_json: bool) -> NoReturn:
 def _key(source: str | None, token_type: str | None) -> KeyDescription | None:
     """Return the key that is asked about; a type that was given counts more than what it says."""
     from bedrock_bearer.keys.description import KeyDescription, TokenType
-    from bedrock_bearer.keys.sources import read_key
+    from bedrock_bearer.keys.stored import read_key
 
     if source is None and token_type is None:
         return None

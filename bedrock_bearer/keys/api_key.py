@@ -20,7 +20,7 @@ class ApiKey:
     """An Amazon Bedrock API key. Made by `ApiKey.parse`; it cannot be changed or pickled.
 
     Its repr and text show the type, the last four characters and the source. The last four of a
-    short-term key come from its constant end: they hardly tell one such key from another.
+    short-term key are nearly the same for all such keys.
     """
 
     __slots__ = ("__secret", "_description", "_user_names")
@@ -55,11 +55,11 @@ class ApiKey:
             source: where it came from, for messages, such as `env AWS_BEARER_TOKEN_BEDROCK`.
 
         Raises:
-            InvalidApiKeyError: the text is no Bedrock API key. It says what the text looks like,
-                and never shows it.
+            InvalidApiKeyError: the text is not a Bedrock API key. The error says what it looks
+                like and never shows it.
         """
         outcome = read(text, source)
-        # The string must not stay in this frame: a traceback may show its locals.
+        # A traceback that shows this frame's locals must not show the text.
         del text
         if isinstance(outcome, str):
             raise InvalidApiKeyError(outcome)
@@ -67,10 +67,10 @@ class ApiKey:
 
     @classmethod
     def opaque(cls, text: str, *, source: str = "api_key argument") -> Self:
-        """Take a key of a form that `parse` does not know, without looking inside.
+        """Take a key of a form that `parse` does not know, without decoding it.
 
-        The text must be printable ASCII without whitespace, and nothing that is known to be no
-        Bedrock API key. The token type is None where the prefix does not tell it.
+        The text must be printable ASCII without whitespace, and must not look like another kind of
+        secret. The token type is None if the prefix is unknown.
 
         Raises:
             InvalidApiKeyError: the text cannot be a key. The text is not shown.
@@ -108,10 +108,10 @@ class ApiKey:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When a short-term key ends at the latest, in UTC.
+        """When a short-term key expires at the latest, in UTC.
 
-        It ends earlier where the session that signed it does. None for a long-term key: its end
-        is known to IAM alone.
+        It expires earlier if the session that signed it does. None for a long-term key: only IAM
+        stores its expiry.
         """
         return self._description.expires_at
 
@@ -132,7 +132,7 @@ class ApiKey:
 
     @property
     def user_name_candidates(self) -> tuple[str, ...]:
-        """All that the IAM user may be called.
+        """All names that the IAM user may have.
 
         IAM appends `+N` for a user's second key, and a user name may end in `+N` itself: the
         key cannot tell which.
@@ -145,7 +145,7 @@ class ApiKey:
         return self._description.access_key_id
 
     def is_expired(self, now: datetime | None = None) -> bool:
-        """Return whether the key is known to have ended; `now` is an aware datetime."""
+        """Return whether the key is known to have expired; `now` is an aware datetime."""
         if self.expires_at is None:
             return False
         return (now or utc_now()) >= self.expires_at
@@ -155,7 +155,7 @@ class ApiKey:
         return self._description.principal_arn(partition)
 
     def get_secret_value(self) -> str:
-        """Return the key itself, to be sent and never shown."""
+        """Return the key itself. Send it; never show it."""
         return self.__secret
 
     def is_text(self, text: str) -> bool:

@@ -44,7 +44,7 @@ _PLACEHOLDER = (
 )
 
 _LOOKALIKES = (
-    (r"(?i:bearer\s)", "`Bearer ` and a key behind it; give the key alone"),
+    (r"(?i:bearer\s)", "`Bearer ` and a key; give the key alone"),
     (r"(?i:(?:export )?[A-Z_]{3,64}=)", "a line NAME=value; give the value alone"),
     (r"A[KS]IA[A-Z0-9]{12,124}$", "an AWS access key id"),
     (
@@ -62,7 +62,7 @@ _LOOKALIKES = (
     (r"arn:", "an ARN"),
     (r"(?i:https?://)", "a URL"),
 )
-"""How texts begin that are pasted in place of a key, and what they are."""
+"""Texts that are pasted by mistake: how they begin, and what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Decoded:
 
 
 def account_id_from_access_key_id(access_key_id: str) -> str | None:
-    """Return the AWS account that an access key id was issued to, or None where it does not tell.
+    """Return the AWS account that an access key id was issued to, or None if it cannot be decoded.
 
     AWS does not document this: take it as a hint. Ids of the form that was issued until 2019
     (`AKIAI...`, `AKIAJ...`) do not hold the account.
@@ -91,7 +91,7 @@ def account_id_from_access_key_id(access_key_id: str) -> str | None:
 
 
 def read(text: str, source: str) -> tuple[str, TokenType | None, str, Decoded] | str:
-    """Return what a key is made of, or what is wrong with the text."""
+    """Return a key's text, type, source and decoded parts, or what is wrong with the text."""
     problem = _problem_of_any(text)
     if problem:
         return _sentence(problem, text, source)
@@ -106,6 +106,7 @@ def read(text: str, source: str) -> tuple[str, TokenType | None, str, Decoded] |
 
 
 def take(text: str, source: str) -> tuple[str, TokenType | None, str, Decoded] | str:
+    """Return a key of any form, not decoded, or what is wrong with the text."""
     problem = _problem_of_any(text)
     if problem:
         return _sentence(problem, text, source)
@@ -122,6 +123,7 @@ def _sentence(problem: str, text: object, source: str) -> str:
 
 
 def cleaned(text: str) -> str:
+    """Return the text without whitespace around it and without one pair of quotes."""
     stripped = text.strip(_WHITESPACE)
     if len(stripped) >= 2 and stripped[0] == stripped[-1] and stripped[0] in "\"'":
         return stripped[1:-1].strip(_WHITESPACE)
@@ -135,7 +137,7 @@ def _type_by_prefix(key: str) -> TokenType | None:
 
 
 def _problem_of_any(text: object) -> str | None:
-    """Return what makes a text unfit to be a key of any form."""
+    """Return why a text cannot be a key of any form, or None."""
     if not isinstance(text, str):
         return f"it is of type {type(text).__name__}, not str"
     if len(text) > LONGEST_KEY:
@@ -156,7 +158,7 @@ def _problem_of_characters(key: str) -> str | None:
     for position, character in enumerate(key, 1):
         if "!" <= character <= "~" and character not in "\"'":
             continue
-        return f"{_name_of_character(character)} stands at position {position}"
+        return f"it holds {_name_of_character(character)} at position {position}"
     return None
 
 
@@ -187,10 +189,10 @@ def _decode_base64(body: str) -> bytes | str:
     stem = body.rstrip("=")
     valid = _BASE64.match(stem)
     if valid is not None and valid.end() < len(stem):
-        return f"its base64 breaks off {valid.end()} characters behind the prefix"
+        return f"its base64 ends {valid.end()} characters after the prefix"
     if len(body) % 4:
         return (
-            f"its base64 has {len(body)} characters behind the prefix, which is no multiple of "
+            f"its base64 has {len(body)} characters after the prefix, not a multiple of "
             "four: it was cut short when it was copied"
         )
     try:
@@ -258,14 +260,14 @@ def _read_presigned(parameters: dict[str, str]) -> Decoded | str:
 def _read_times(parameters: dict[str, str]) -> tuple[datetime, datetime] | str:
     date, seconds = parameters.get("X-Amz-Date", ""), parameters.get("X-Amz-Expires", "")
     if not _DATE.fullmatch(date):
-        return "X-Amz-Date inside is no date"
+        return "X-Amz-Date inside is not a date"
     if not _SECONDS.fullmatch(seconds) or not 0 < int(seconds) <= LONGEST_PRESIGNED:
-        return "X-Amz-Expires inside is no number of seconds up to a week"
+        return "X-Amz-Expires inside is not a number of seconds up to a week"
     try:
         issued_at = datetime.fromisoformat(date)
         return issued_at, issued_at + timedelta(seconds=int(seconds))
     except (ValueError, OverflowError):
-        return "X-Amz-Date inside is no date"
+        return "X-Amz-Date inside is not a date"
 
 
 _DECODERS = {

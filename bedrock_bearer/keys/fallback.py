@@ -1,4 +1,4 @@
-"""Keys that step in for one another."""
+"""Several keys, of which the next is used when one is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bedrock_bearer.errors import (
@@ -17,7 +16,8 @@ from bedrock_bearer.errors import (
     ConfigurationError,
     MissingApiKeyError,
 )
-from bedrock_bearer.keys.sources import KeySource, key_source
+from bedrock_bearer.keys.given import key_source
+from bedrock_bearer.keys.sources import KeyRefusal, KeySource
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.governing import Certainty
@@ -30,31 +30,16 @@ logger = logging.getLogger("bedrock_bearer")
 RETURN_AFTER_SECONDS = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRefusal:
-    """A key that was refused as a key.
-
-    Attributes:
-        key: a description of it; None where there was none to be had.
-        error: what it was refused with. A `BearerTokenDeniedError`'s `governing_policy` becomes
-            `confirmed` once a key of the other type was accepted for the same account, and
-            `blanket` once both types were refused.
-    """
-
-    key: KeyDescription | None
-    error: BedrockError
-
-
 class _Member:
-    """One of the keys: whether it is passed over, and until when."""
+    """One of the keys: whether it is skipped, and until when."""
 
     def __init__(self, source: KeySource, number: int) -> None:
         self.source = source
         self.number = number
         self.refusal: KeyRefusal | None = None
-        self.is_passed_over = False
-        self.passed_over_until = float("-inf")
-        # The latest alone: a source that renews its key must not fill the memory.
+        self.is_skipped = False
+        self.skipped_until = float("-inf")
+        # Only the latest: a source that renews its key must not fill the memory.
         self.given: deque[ApiKey] = deque(maxlen=8)
 
 
@@ -98,7 +83,7 @@ class FallbackKeys(KeySource):
         self._return_after = return_after
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._untold: list[KeyRefusal] = []
+        self._unavailable: list[KeyRefusal] = []
 
     @property
     def refusals(self) -> list[KeyRefusal]:
@@ -110,7 +95,7 @@ class FallbackKeys(KeySource):
             try:
                 return self._given(member, member.source.get_key())
             except ConfigurationError as error:
-                self._could_not_be_had(member, error)
+                self._unavailable_key(member, error)
         raise self._none_left()
 
     async def get_key_async(self) -> ApiKey:
@@ -118,11 +103,11 @@ class FallbackKeys(KeySource):
             try:
                 return self._given(member, await member.source.get_key_async())
             except ConfigurationError as error:
-                self._could_not_be_had(member, error)
+                self._unavailable_key(member, error)
         raise self._none_left()
 
     def describe(self) -> KeyDescription | None:
-        """Return a description of the first key that there is."""
+        """Return a description of the first key that can be read."""
         for member in self._members:
             try:
                 return member.source.describe()
@@ -131,48 +116,48 @@ class FallbackKeys(KeySource):
         return None
 
     def refused(self, key: ApiKey, error: BedrockError, *, asked_again: bool = False) -> bool:
-        """Return whether another key, or a renewed one, is left to try."""
+        """Return whether another key, or a renewed one, can be tried."""
         member = next((member for member in self._members if key in member.given), None)
         if member is None:
             return False
         if member.source.refused(key, error, asked_again=asked_again):
             return True
-        self._pass_over(member, key.description, error)
+        self._skip(member, key.description, error)
         self._compare_types()
-        if not all(member.is_passed_over for member in self._members):
+        if not all(member.is_skipped for member in self._members):
             return True
         error.message = f"{error.message}\n{self._all_refused()}"
         self._try_all_again()
         return False
 
     def accepted(self, key: ApiKey) -> None:
-        """Come back to a key that was refused before, and confirm what a refusal told."""
+        """Use the key again if it was refused before, and note what this says of other refusals."""
         for member in self._members:
             refusal = member.refusal
             if refusal is None:
                 continue
             if key in member.given:
-                member.refusal, member.is_passed_over = None, False
+                member.refusal, member.is_skipped = None, False
             elif key.description.is_of_the_other_type(refusal.key):
                 _set_certainty(refusal, "confirmed")
 
-    def take_passed_over(self) -> Sequence[KeyRefusal]:
-        if not self._untold:
+    def pop_unavailable(self) -> Sequence[KeyRefusal]:
+        if not self._unavailable:
             return ()
         with self._lock:
-            untold, self._untold = self._untold, []
-        return untold
+            popped, self._unavailable = self._unavailable, []
+        return popped
 
     def _in_turn(self) -> Iterator[_Member]:
-        """Give the keys that are worth a try, the first first."""
+        """Yield the keys to try, in their order."""
         for member in self._members:
             with self._lock:
-                if member.is_passed_over:
+                if member.is_skipped:
                     now = self._monotonic()
-                    if now < member.passed_over_until:
+                    if now < member.skipped_until:
                         continue
-                    # One call tries it again, and the others wait for what comes of that.
-                    member.passed_over_until = now + self._return_after
+                    # One call tries it again; the others skip it until that call has its answer.
+                    member.skipped_until = now + self._return_after
             yield member
 
     def _given(self, member: _Member, key: ApiKey) -> ApiKey:
@@ -180,23 +165,23 @@ class FallbackKeys(KeySource):
             member.given.append(key)
         return key
 
-    def _could_not_be_had(self, member: _Member, error: ConfigurationError) -> None:
-        refusal = self._pass_over(member, None, error.with_traceback(None))
+    def _unavailable_key(self, member: _Member, error: ConfigurationError) -> None:
+        refusal = self._skip(member, None, error.with_traceback(None))
         if refusal is not None:
-            self._untold.append(refusal)
+            self._unavailable.append(refusal)
 
-    def _pass_over(
+    def _skip(
         self, member: _Member, key: KeyDescription | None, error: BedrockError
     ) -> KeyRefusal | None:
-        """Pass over a key from now on; return its refusal, unless it was passed over before."""
+        """Skip a key from now on; return its refusal, or None if it was skipped already."""
         refusal = KeyRefusal(key, error)
         with self._lock:
-            was_passed_over = member.is_passed_over
-            member.refusal, member.is_passed_over = refusal, True
-            member.passed_over_until = self._monotonic() + self._return_after
-        if was_passed_over:
+            was_skipped = member.is_skipped
+            member.refusal, member.is_skipped = refusal, True
+            member.skipped_until = self._monotonic() + self._return_after
+        if was_skipped:
             return None
-        logger.warning("%s is passed over: %s.", _name(member, refusal), type(error).__name__)
+        logger.warning("%s is skipped: %s.", _name(member, refusal), type(error).__name__)
         return refusal
 
     def _compare_types(self) -> None:
@@ -224,7 +209,7 @@ class FallbackKeys(KeySource):
         # Once none is left, the next call tries them all: a policy may have changed.
         with self._lock:
             for member in self._members:
-                member.is_passed_over = False
+                member.is_skipped = False
 
 
 def _name(member: _Member, refusal: KeyRefusal) -> str:
@@ -246,7 +231,7 @@ def _set_certainty(refusal: KeyRefusal, certainty: Certainty) -> None:
 
 
 class _BrokenKey(KeySource):
-    """A text that is no key."""
+    """A text that is not a key."""
 
     def __init__(self, error: ConfigurationError) -> None:
         self._error = error

@@ -1,4 +1,4 @@
-"""A function that gives a key, run once for all who wait for it."""
+"""One run of a function, shared by all who wait for its result."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Result = TypeVar("Result")
 
 
 class SharedRun(Generic[Result]):
-    """Runs a function in a thread of its own; whoever asks meanwhile gets that run's result.
+    """Runs a function in a thread of its own; all who ask while it runs share that run's result.
 
-    A function that hangs cannot be stopped: after its time it is left behind, and the next one who
-    asks starts it anew.
+    A function that hangs cannot be stopped: after its time it is abandoned, and the next who asks
+    starts it anew.
 
     Args:
         function: what to run.
-        timeout: seconds that anybody waits for it.
-        too_late: gives the result for those who waited that long.
+        timeout: seconds to wait for it.
+        too_late: gives the result after that time.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SharedRun(Generic[Result]):
         with self._lock:
             if self._run is None or self._run.done():
                 self._run = Future()
-                # One who waits no longer must not cancel it for the others.
+                # A waiter that is cancelled must not cancel it for the others.
                 self._run.set_running_or_notify_cancel()
                 threading.Thread(target=self._do, args=(self._run,), daemon=True).start()
             return self._run

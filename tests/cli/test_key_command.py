@@ -189,12 +189,12 @@ def test_a_file_in_another_encoding_is_refused(run: Run, tmp_path: Path, encodin
     (tmp_path / "key").write_text(long_term_key(), encoding=encoding)
     result = run(f"file:{tmp_path / 'key'}")
     assert result.exit_code == 3
-    assert "stands at position 1." in result.stderr
+    assert "at position 1." in result.stderr
 
 
 @pytest.mark.parametrize(
     ("stdin", "words"),
-    [("\n", "standard input is empty"), (b"\xff\xfe", "standard input is no text in UTF-8")],
+    [("\n", "standard input is empty"), (b"\xff\xfe", "Standard input is not UTF-8 text")],
 )
 def test_standard_input_without_a_key_is_refused(run: Run, stdin: str | bytes, words: str) -> None:
     result = run("-", stdin=stdin)
