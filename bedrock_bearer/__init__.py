@@ -7,22 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from bedrock_bearer.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from bedrock_bearer.async_client import AsyncBedrockClient
     from bedrock_bearer.aws.minting import ShortTermKeys
-    from bedrock_bearer.client import (
-        AsyncBedrockClient,
-        AsyncConverseStream,
-        BedrockClient,
-        ConverseStream,
-    )
-    from bedrock_bearer.converse.inputs import (
-        ConverseOptions,
-        MessageInput,
-        MessagesInput,
-    )
+    from bedrock_bearer.client import BedrockClient
+    from bedrock_bearer.converse.inputs import MessageInput, MessagesInput
     from bedrock_bearer.converse.message import Message
+    from bedrock_bearer.converse.options import ConverseOptions
     from bedrock_bearer.converse.response import ConverseResponse
     from bedrock_bearer.errors import (
         AccessDeniedError,
@@ -70,16 +63,17 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.sources import KeyRefusal, KeySource
     from bedrock_bearer.keys.stored import EnvironmentKey, FileKey
     from bedrock_bearer.rotation import KeyCheck, RotationReport, check_keys
+    from bedrock_bearer.streams import AsyncConverseStream, ConverseStream
     from bedrock_bearer.wire.attempt import Timeout
     from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
     from bedrock_bearer.wire.retry import RetryPolicy
 
 _HOMES = {
-    "AsyncBedrockClient": "client",
-    "AsyncConverseStream": "client",
+    "AsyncBedrockClient": "async_client",
+    "AsyncConverseStream": "streams",
     "BedrockClient": "client",
-    "ConverseStream": "client",
-    "ConverseOptions": "converse.inputs",
+    "ConverseStream": "streams",
+    "ConverseOptions": "converse.options",
     "ConverseResponse": "converse.response",
     "Message": "converse.message",
     "MessageInput": "converse.inputs",

@@ -49,7 +49,8 @@ from bedrock_bearer.wire.eventstream import encode_message
 if TYPE_CHECKING:
     import httpx
 
-    from bedrock_bearer.client import AsyncBedrockClient, BedrockClient
+    from bedrock_bearer.async_client import AsyncBedrockClient
+    from bedrock_bearer.client import BedrockClient
     from bedrock_bearer.wire.retry import RetryPolicy
 
 __all__ = [
@@ -274,7 +275,7 @@ class FakeBedrock:
 
     def async_client(self, **options: Any) -> AsyncBedrockClient:
         """Return an async client of this double."""
-        from bedrock_bearer.client import AsyncBedrockClient
+        from bedrock_bearer.async_client import AsyncBedrockClient
 
         return AsyncBedrockClient(http_client=self.async_http_client(), **self._options(options))
 

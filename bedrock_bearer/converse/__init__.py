@@ -196,12 +196,11 @@ if TYPE_CHECKING:
         GuardrailWordPolicyAssessment,
     )
     from bedrock_bearer.converse.inputs import (
-        ConverseOptions,
-        CountTokensOptions,
         MessageInput,
         MessagesInput,
         SystemInput,
     )
+    from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
     from bedrock_bearer.converse.stream import (
         CitationDelta,
         CitationsDelta,
@@ -638,11 +637,13 @@ _LATER = {
         "GuardrailWordPolicyAssessment",
     ),
     "inputs": (
-        "ConverseOptions",
-        "CountTokensOptions",
         "MessageInput",
         "MessagesInput",
         "SystemInput",
+    ),
+    "options": (
+        "ConverseOptions",
+        "CountTokensOptions",
     ),
     "stream": (
         "CitationDelta",

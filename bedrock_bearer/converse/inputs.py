@@ -9,7 +9,7 @@ These names are for annotations. A list that is filled step by step needs one of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict
+from typing import TypeAlias
 
 from bedrock_bearer.converse.blocks import SystemContentBlock
 from bedrock_bearer.converse.dicts import (
@@ -38,8 +38,6 @@ from bedrock_bearer.converse.request import (
 from bedrock_bearer.converse.tools import ToolConfiguration
 
 __all__ = [
-    "ConverseOptions",
-    "CountTokensOptions",
     "GuardrailConfigInput",
     "InferenceConfigInput",
     "MessageInput",
@@ -76,37 +74,3 @@ ServiceTierInput: TypeAlias = ServiceTierType | ServiceTier | ServiceTierDict | 
 """A text is the type: priority, default, flex or reserved."""
 
 OutputConfigInput: TypeAlias = OutputConfig | OutputConfigDict | UntypedDict
-
-
-class ConverseOptions(TypedDict, total=False):
-    """What a Converse call may be given besides the model and the messages.
-
-    Each is what AWS's request syntax has under its camelCase name; see
-    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
-    `max_tokens`, `temperature`, `top_p` and `stop_sequences` go into `inferenceConfig`.
-    """
-
-    system: SystemInput | None
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    stop_sequences: Sequence[str] | None
-    inference_config: InferenceConfigInput | None
-    tool_config: ToolConfigInput | None
-    guardrail_config: GuardrailConfigInput | None
-    additional_model_request_fields: Any
-    additional_model_response_field_paths: Sequence[str] | None
-    prompt_variables: PromptVariablesInput | None
-    request_metadata: Mapping[str, str] | None
-    performance_config: PerformanceConfigInput | None
-    service_tier: ServiceTierInput | None
-    output_config: OutputConfigInput | None
-    project_identifier: str | None
-
-
-class CountTokensOptions(TypedDict, total=False):
-    """What CountTokens may be given besides the model and the messages."""
-
-    system: SystemInput | None
-    tool_config: ToolConfigInput | None
-    additional_model_request_fields: Any

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from bedrock_bearer.local.bedrock import LocalBedrock
 
 if TYPE_CHECKING:
-    from bedrock_bearer.client import AsyncBedrockClient, BedrockClient
+    from bedrock_bearer.async_client import AsyncBedrockClient
+    from bedrock_bearer.client import BedrockClient
 
 
 def local_client(
@@ -45,7 +46,7 @@ def local_async_client(
     **options: Any,
 ) -> AsyncBedrockClient:
     """Return an async client of a local Bedrock, as `local_client` does."""
-    from bedrock_bearer.client import AsyncBedrockClient
+    from bedrock_bearer.async_client import AsyncBedrockClient
     from bedrock_bearer.local.transport import local_async_http_client
 
     service = bedrock or LocalBedrock(region=region)

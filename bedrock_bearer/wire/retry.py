@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bedrock_bearer.errors import BedrockError, ConfigurationError, RequestTimeoutError
 from bedrock_bearer.wire.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    from tenacity import AsyncRetrying, RetryCallState, Retrying
+    from tenacity import AsyncRetrying, RetryCallState
 
 THROTTLING_BASE_SECONDS = 1.0
 TRANSIENT_BASE_SECONDS = 0.05
@@ -139,28 +139,15 @@ class RetryRun:
         """Refund the quota after a success."""
         self._quota.refund(self._last_cost)
 
-    def wait(self) -> None:
-        """Wait in a thread for the next attempt."""
-        self._policy.clock.sleep(self.next_delay or 0.0)
+    def loop(self, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
+        """Return tenacity's loop for the second attempt and those after it.
 
-    async def wait_async(self) -> None:
-        """Wait in a task for the next attempt."""
-        await self._policy.clock.sleep_async(self.next_delay or 0.0)
-
-    def loop(self) -> Retrying:
-        """Return tenacity's loop for a thread, for the second attempt and those after it."""
+        tenacity's loop for coroutines waits for nothing but the attempt and `sleep`: where these
+        never suspend, it runs in a thread without an event loop.
+        """
         import tenacity
 
-        return tenacity.Retrying(sleep=self._policy.clock.sleep, **self._settings())
-
-    def loop_async(self) -> AsyncRetrying:
-        """Return tenacity's loop for a task, for the second attempt and those after it."""
-        import tenacity
-
-        return tenacity.AsyncRetrying(sleep=self._policy.clock.sleep_async, **self._settings())
-
-    def _settings(self) -> dict[str, Any]:
-        return {"retry": self._retry, "wait": self._wait, "reraise": True}
+        return tenacity.AsyncRetrying(sleep=sleep, retry=self._retry, wait=self._wait, reraise=True)
 
     def _retry(self, state: RetryCallState) -> bool:
         # `plan` was called by the attempt itself, which also reports it to `on_event`; but not for

@@ -58,6 +58,11 @@ class WireResponse:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
+    @property
+    def request_id(self) -> str | None:
+        """AWS's id of the request."""
+        return self.headers.get("x-amzn-requestid")
+
 
 # ------------------------------------------------------------------------- requests and errors
 

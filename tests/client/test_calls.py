@@ -16,8 +16,8 @@ from support.replies import REPLY, REQUEST_ID, ok
 from support.server import Received, http_reply, serve
 
 from bedrock_bearer import ApiKey, AsyncBedrockClient, BedrockClient, RetryPolicy, errors
-from bedrock_bearer.client import AsyncConverseStream, ConverseStream
 from bedrock_bearer.converse import Message
+from bedrock_bearer.streams import AsyncConverseStream, ConverseStream
 from bedrock_bearer.wire.records import AttemptRecord, CallRecord
 
 VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"

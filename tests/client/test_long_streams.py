@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from support.replies import BLOCK_STOP, METADATA, START, STOP, delta
 
-from bedrock_bearer.stream import StreamReader
+from bedrock_bearer.stream_reader import StreamReader
 
 SHORT, LONG = 10_000, 100_000
 TEXT = "word "

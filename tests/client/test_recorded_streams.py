@@ -14,7 +14,7 @@ from support.traffic import Exchange, exchanges
 
 from bedrock_bearer import errors
 from bedrock_bearer.converse import MessageStopEvent
-from bedrock_bearer.stream import StreamReader
+from bedrock_bearer.stream_reader import StreamReader
 from bedrock_bearer.wire.eventstream import EventStreamDecoder, encode_message
 
 STREAMS = [pytest.param(each, id=each.name) for each in exchanges("converse-stream")]

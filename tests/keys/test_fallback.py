@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from support.clients import FakeTime
@@ -24,12 +24,31 @@ from bedrock_bearer import (
     errors,
 )
 from bedrock_bearer.access import deny_all_keys, deny_use
+from bedrock_bearer.call import Call, ThreadIO, run_blocking
 from bedrock_bearer.local import LocalBedrock, local_async_client, local_client
 from bedrock_bearer.local.faults import throttling
-from bedrock_bearer.plan import Call, CallSettings, probe_operation
+from bedrock_bearer.operations import list_async_invokes
+from bedrock_bearer.settings import CallSettings
+from bedrock_bearer.wire.attempt import Attempt
+from bedrock_bearer.wire.endpoint import resolve_endpoint
 from bedrock_bearer.wire.retry import RetryQuota
+from bedrock_bearer.wire.transport import Transport, WireRequest
 
-SETTINGS = CallSettings(Timeout(), None, RetryPolicy(), None)
+SETTINGS = CallSettings(Timeout(), None, RetryPolicy(max_attempts=1), None)
+
+
+class FailingTransport(Transport):
+    """Raises one error for every request, and remembers the keys it was given."""
+
+    def __init__(self, error: errors.BedrockError) -> None:
+        self.error = error
+        self.keys: list[ApiKey] = []
+
+    def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> NoReturn:
+        self.keys.append(key)
+        raise self.error
+
+
 MODEL = "amazon.nova-micro-v1:0"
 
 
@@ -302,10 +321,14 @@ def test_a_function_that_gives_the_refused_key_again_gives_way() -> None:
 )
 def test_what_says_nothing_of_the_key_never_switches_keys(error: errors.BedrockError) -> None:
     keys = FallbackKeys(long_term_key("first"), long_term_key("second"))
-    call = Call(probe_operation(), SETTINGS, keys, RetryQuota())
-    call.use(keys.get_key(), None)
+    transport = FailingTransport(error)
+    endpoint = resolve_endpoint("bedrock-runtime", "us-east-1")
+    call = Call(list_async_invokes(), SETTINGS, keys, RetryQuota(), endpoint, ThreadIO(transport))
 
-    assert call.try_another_key(error) is False
+    with pytest.raises(type(error)):
+        run_blocking(call.run())
+
+    assert transport.keys == [ApiKey.parse(long_term_key("first"))]
     assert keys.refusals == []
 
 

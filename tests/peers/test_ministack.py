@@ -13,7 +13,7 @@ import httpx
 import pytest
 from support.local import NOVA
 
-from bedrock_bearer.client import AsyncBedrockClient, BedrockClient
+from bedrock_bearer import AsyncBedrockClient, BedrockClient
 from bedrock_bearer.converse.dicts import GuardrailConfigurationDict
 from bedrock_bearer.errors import APIError
 from bedrock_bearer.local import LocalBedrock

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from bedrock_bearer.client import AsyncBedrockClient
+from bedrock_bearer.async_client import AsyncBedrockClient
 from bedrock_bearer.errors import BedrockError
 from bedrock_bearer.wire.retry import RetryPolicy
 

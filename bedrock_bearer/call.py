@@ -1,0 +1,425 @@
+"""One call's life: its attempts, its keys and its time.
+
+The flow is written once, as coroutines. What it waits for is behind `CallIO`: in an event loop its
+methods suspend; in a thread they block and never suspend, so that `run_blocking` can run the same
+coroutines without a loop.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from bedrock_bearer.converse.response import ConverseResponse
+from bedrock_bearer.errors import (
+    AuthenticationError,
+    AuthorizationHeaderMissingError,
+    BearerTokenDeniedError,
+    BedrockError,
+    RegionError,
+)
+from bedrock_bearer.regions import check_key_region
+from bedrock_bearer.version import __version__
+from bedrock_bearer.wire.attempt import Attempt
+from bedrock_bearer.wire.endpoint import Endpoint
+from bedrock_bearer.wire.observers import is_heard, logger
+from bedrock_bearer.wire.retry import RetryQuota, RetryRun
+from bedrock_bearer.wire.transport import WireRequest, WireResponse
+
+# What only a refusal or an observer needs is imported there: starting up takes time.
+if TYPE_CHECKING:
+    from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.keys.description import KeyDescription
+    from bedrock_bearer.keys.sources import KeySource
+    from bedrock_bearer.operations import Operation
+    from bedrock_bearer.settings import CallSettings
+    from bedrock_bearer.wire.clock import Clock
+    from bedrock_bearer.wire.transport import AsyncTransport, Transport
+
+Reply = TypeVar("Reply")
+Result = TypeVar("Result")
+
+KEY_REFUSALS = (AuthenticationError, BearerTokenDeniedError, RegionError)
+"""The errors after which another key may do better."""
+
+_USER_AGENT = f"bedrock-bearer/{__version__} python/{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+# ------------------------------------------------------------------------- what a call waits for
+
+
+class CallIO(Protocol):
+    """Everything that a call waits for."""
+
+    async def get_key(self, source: KeySource) -> ApiKey:
+        """Return the key for the next request."""
+
+    async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
+        """Send a request and return the response as soon as its head is there."""
+
+    async def read(self, response: Any) -> bytes:
+        """Return the whole body of a response."""
+
+    async def next_chunk(self, chunks: Any) -> bytes | None:
+        """Return the next bytes of a body, or None at its end."""
+
+    async def close(self, response: Any) -> None:
+        """Give the connection of a response back."""
+
+    async def sleep(self, clock: Clock, seconds: float) -> None:
+        """Wait on a clock."""
+
+
+class ThreadIO:
+    """Waits by blocking the thread; its methods never suspend."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def get_key(self, source: KeySource) -> ApiKey:
+        return source.get_key()
+
+    async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
+        return self._transport.open(request, key, attempt)
+
+    async def read(self, response: Any) -> bytes:
+        body: bytes = response.read()
+        return body
+
+    async def next_chunk(self, chunks: Any) -> bytes | None:
+        return next(chunks, None)
+
+    async def close(self, response: Any) -> None:
+        response.close()
+
+    async def sleep(self, clock: Clock, seconds: float) -> None:
+        clock.sleep(seconds)
+
+
+class LoopIO:
+    """Waits in an event loop."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def get_key(self, source: KeySource) -> ApiKey:
+        return await source.get_key_async()
+
+    async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
+        return await self._transport.open(request, key, attempt)
+
+    async def read(self, response: Any) -> bytes:
+        body: bytes = await response.read()
+        return body
+
+    async def next_chunk(self, chunks: Any) -> bytes | None:
+        return await anext(chunks, None)
+
+    async def close(self, response: Any) -> None:
+        await response.close()
+
+    async def sleep(self, clock: Clock, seconds: float) -> None:
+        await clock.sleep_async(seconds)
+
+
+def run_blocking(flow: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine over `ThreadIO` to its end, without an event loop."""
+    try:
+        flow.send(None)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    flow.close()
+    raise RuntimeError("A blocking call tried to wait for an event loop.")
+
+
+# ------------------------------------------------------------------------------------- the call
+
+
+class Call(Generic[Reply]):
+    """One call from start to end: its attempts, its keys, its time."""
+
+    def __init__(
+        self,
+        operation: Operation[Reply],
+        settings: CallSettings,
+        source: KeySource,
+        quota: RetryQuota,
+        endpoint: Endpoint,
+        io: CallIO,
+    ) -> None:
+        self.attempts = 0
+        self.request_id: str | None = None
+        self._operation = operation
+        self._settings = settings
+        self._source = source
+        self._endpoint = endpoint
+        self._io = io
+        self._key: ApiKey | None = None
+        self._clock = settings.retry.clock
+        self._started_at = self._clock.monotonic()
+        self._deadline_at = (
+            None if settings.deadline is None else self._started_at + settings.deadline
+        )
+        self._attempt_started_at = self._started_at
+        self._first_reply_after: float | None = None
+        self._refused: list[ApiKey] = []
+        self._refusal: BedrockError | None = None
+        self._invocation_id = str(uuid.uuid4())
+        self._retries = RetryRun(settings.retry, quota, self._deadline_at)
+
+    async def run(self) -> Reply:
+        """Make the call and return its reply.
+
+        Raises:
+            BedrockError: it failed, and no retry helped.
+        """
+        reply = await self._with_retries(self._exchange)
+        self.emit_call(reply=reply)
+        return reply
+
+    async def open_stream(self, owner: object) -> tuple[Any, Any, Reply]:
+        """Open a stream: until its first event has come, the call may be retried.
+
+        Return the open response, its chunks and the reader that takes them. When `owner` is
+        dropped without being closed, the connection is given back.
+
+        Raises:
+            BedrockError: no event came, and no retry helped.
+        """
+        return await self._with_retries(self._open_to_first_event, owner)
+
+    # ---------------------------------------------------------------------- attempts and keys
+
+    async def _with_retries(
+        self, exchange: Callable[..., Awaitable[Result]], *arguments: Any
+    ) -> Result:
+        try:
+            return await self._attempt(exchange, *arguments)
+        except BedrockError:
+            if self._retries.next_delay is None:
+                raise
+        # Most calls need no second attempt, and so none of what tenacity costs.
+        await self._sleep(self._retries.next_delay or 0.0)
+        retrying = self._retries.loop(self._sleep)
+        result: Result = await retrying(self._attempt, exchange, *arguments)
+        return result
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._io.sleep(self._clock, seconds)
+
+    async def _attempt(self, exchange: Callable[..., Awaitable[Result]], *arguments: Any) -> Result:
+        self.attempts += 1
+        self._attempt_started_at = self._clock.monotonic()
+        try:
+            result = await self._with_a_key(exchange, *arguments)
+        except BedrockError as error:
+            self._failed(error)
+            raise
+        self._succeeded()
+        return result
+
+    async def _with_a_key(
+        self, exchange: Callable[..., Awaitable[Result]], *arguments: Any
+    ) -> Result:
+        """Make the exchange; if the key is refused and there is another, repeat it with that."""
+        while True:
+            key = await self._io.get_key(self._source)
+            try:
+                self._use(key)
+                return await exchange(key, *arguments)
+            except BedrockError as error:
+                if not self._has_another_key(error):
+                    raise
+
+    async def _exchange(self, key: ApiKey) -> Reply:
+        """Send the request and read the reply."""
+        response = await self._io.open(self._request(), key, self._timed())
+        try:
+            whole = await self._whole(response, key)
+        finally:
+            await self._io.close(response)
+        return self._operation.read(whole, key.description)
+
+    async def _open_to_first_event(self, key: ApiKey, owner: object) -> tuple[Any, Any, Reply]:
+        response = await self._io.open(self._request(), key, self._timed())
+        try:
+            if response.status != 200:
+                await self._whole(response, key)
+            head = WireResponse(response.status, response.headers, b"")
+            self.request_id = head.request_id
+            reader: Any = self._operation.read(head, key.description)
+            chunks = response.chunks(owner)
+            while (event := reader.next_event()) is None and not reader.ended:
+                reader.feed(await self._io.next_chunk(chunks))
+            reader.put_back(event)
+        except BaseException:
+            await self._io.close(response)
+            raise
+        return response, chunks, reader
+
+    # ---------------------------------------------------------------------------- one exchange
+
+    def _timed(self) -> Attempt:
+        """Start the time of a request.
+
+        Raises:
+            RequestTimeoutError: the call's deadline has passed.
+        """
+        return Attempt(self._clock, self._settings.timeout, self._started_at, self._deadline_at)
+
+    def _request(self) -> WireRequest:
+        """Return what goes over the wire, but for the key."""
+        operation = self._operation
+        max_attempts = self._settings.retry.max_attempts
+        return WireRequest(
+            operation.method,
+            self._endpoint.url + operation.path,
+            (
+                ("accept-encoding", "identity"),
+                ("content-type", "application/json"),
+                ("user-agent", _USER_AGENT),
+                ("amz-sdk-invocation-id", self._invocation_id),
+                ("amz-sdk-request", f"attempt={self.attempts}; max={max_attempts}"),
+            ),
+            operation.body,
+        )
+
+    async def _whole(self, response: Any, key: ApiKey) -> WireResponse:
+        """Return a response with its body.
+
+        Raises:
+            APIError: AWS answered with an error.
+        """
+        body = await self._io.read(response)
+        # A proxy's own page may show the request's headers.
+        body = body.replace(key.get_secret_value().encode(), b"[API key]")
+        whole = WireResponse(response.status, response.headers, body)
+        self.request_id = whole.request_id
+        if whole.status == 200:
+            return whole
+        from bedrock_bearer.wire.classify import error_from_response
+
+        raise error_from_response(whole.status, whole.headers, body, key.description)
+
+    # ------------------------------------------------------------------------------------- keys
+
+    def _use(self, key: ApiKey) -> None:
+        """Note the key of the next request.
+
+        Raises:
+            RegionError: the key belongs to another Region.
+            BedrockError: the key was refused already in this call, and this was why.
+        """
+        previous, self._key = self._key, key
+        for unavailable in self._source.pop_unavailable():
+            self._emit_switch(unavailable.key, key.description, unavailable.error)
+        if self._refusal is not None and key in self._refused:
+            raise self._refusal
+        if self._refusal is not None and previous is not None:
+            self._emit_switch(previous.description, key.description, self._refusal)
+        self._refusal = None
+        check_key_region(key.description, self._endpoint.region)
+
+    def _has_another_key(self, error: BedrockError) -> bool:
+        """Return whether another key is worth a request at once; each key gets one."""
+        key = self._key
+        # A header that never arrived says nothing of the key.
+        is_refusal = isinstance(error, KEY_REFUSALS)
+        if not is_refusal or isinstance(error, AuthorizationHeaderMissingError) or key is None:
+            return False
+        asked_again = key in self._refused
+        self._refused.append(key)
+        if error.key is None:
+            error.key = key.description
+        may_switch = self._source.refused(key, error, asked_again=asked_again)
+        self._refusal = error
+        return may_switch and len(self._refused) < self._source.keys_per_call
+
+    # ---------------------------------------------------------------------------------- records
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody takes this call's records."""
+        return is_heard(self._settings.on_event)
+
+    def _failed(self, error: BedrockError) -> None:
+        """Decide about a retry, and tell `on_event`."""
+        if error.key is None and self._key is not None:
+            error.key = self._key.description
+        retry_in = self._retries.plan(error, self.attempts)
+        self._emit_attempt(error, retry_in)
+        if retry_in is None:
+            self.emit_call(error=error)
+
+    def _succeeded(self) -> None:
+        """Refund the retry quota, and tell `on_event`."""
+        self._retries.succeeded()
+        if self._key is not None:
+            self._source.accepted(self._key)
+        self._first_reply_after = self._clock.monotonic() - self._started_at
+        self._emit_attempt(None, None)
+
+    def _emit_switch(
+        self, refused: KeyDescription | None, replacement: KeyDescription, error: BedrockError
+    ) -> None:
+        from bedrock_bearer.wire.records import KeySwitchRecord, emit
+
+        reason = type(error).__name__
+        logger.info("%s takes over from %s: %s.", replacement, refused or "no key", reason)
+        emit(self._settings.on_event, KeySwitchRecord(refused, replacement, reason))
+
+    def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
+        if not self.is_heard:
+            return
+        from bedrock_bearer.wire.records import AttemptRecord, emit
+
+        emit(
+            self._settings.on_event,
+            AttemptRecord(
+                operation=self._operation.name,
+                model_id=self._operation.model_id,
+                attempt=self.attempts,
+                elapsed=self._clock.monotonic() - self._attempt_started_at,
+                key=self._key.description if self._key else None,
+                status_code=getattr(error, "status_code", None) if error else 200,
+                request_id=error.request_id if error else self.request_id,
+                error=type(error).__name__ if error else None,
+                code=getattr(error, "code", None),
+                retry_in=retry_in,
+            ),
+        )
+
+    def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
+        """Tell `on_event` that the call is over."""
+        if not self.is_heard:
+            return
+        from bedrock_bearer.wire.records import CallRecord, emit
+
+        emit(
+            self._settings.on_event,
+            CallRecord(
+                operation=self._operation.name,
+                model_id=self._operation.model_id,
+                attempts=self.attempts,
+                elapsed=self._clock.monotonic() - self._started_at,
+                key=self._key.description if self._key else None,
+                request_id=(error.request_id if error else None) or self.request_id,
+                error=type(error).__name__ if error else None,
+                first_reply_after=self._first_reply_after,
+                **_figures(reply),
+            ),
+        )
+
+
+def _figures(reply: object) -> dict[str, Any]:
+    if not isinstance(reply, ConverseResponse):
+        return {}
+    return {
+        "stop_reason": reply.stop_reason,
+        "input_tokens": reply.usage.input_tokens if reply.usage else None,
+        "output_tokens": reply.usage.output_tokens if reply.usage else None,
+        "latency_ms": reply.metrics.latency_ms if reply.metrics else None,
+    }

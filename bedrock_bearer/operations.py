@@ -1,0 +1,184 @@
+"""The operations of AWS that a client calls: each one's path, its body, and how its reply is read.
+
+A new operation is one function here, one method on each client, and its models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bedrock_bearer.converse.base import load_json, read_model
+from bedrock_bearer.converse.request import ConverseRequest
+from bedrock_bearer.converse.response import ConverseResponse
+from bedrock_bearer.errors import ConfigurationError, ResponseDecodeError
+from bedrock_bearer.wire.endpoint import path_segment
+
+# What only a stream or a rarer operation needs is imported there: starting up takes time.
+if TYPE_CHECKING:
+    from bedrock_bearer.converse.count_tokens import CountTokensRequest, CountTokensResponse
+    from bedrock_bearer.keys.description import KeyDescription
+    from bedrock_bearer.stream_reader import StreamReader
+    from bedrock_bearer.wire.transport import WireResponse
+
+Reply = TypeVar("Reply")
+
+_NOT_BEDROCK = "Does the endpoint lead to Amazon Bedrock, or to a proxy's own page?"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Reply]):
+    """One request to AWS, and how its reply is read.
+
+    Attributes:
+        name: AWS's name of the operation.
+        method: the HTTP method.
+        path: the path behind the endpoint's.
+        body: the JSON that is sent.
+        read: makes the typed reply of a 200 response. For a stream it is given the head of the
+            response, with an empty body, and returns the stream's reader.
+        model_id: the model, profile or prompt, as it was passed; None where there is none.
+    """
+
+    name: str
+    method: str
+    path: str
+    body: bytes
+    read: Callable[[WireResponse, KeyDescription], Reply]
+    model_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The key was accepted, and its principal may list asynchronous invocations.
+
+    Attributes:
+        key: a description of the key that was accepted.
+        request_id: AWS's id of the request.
+    """
+
+    key: KeyDescription
+    request_id: str | None
+
+
+def converse(
+    model_id: str, messages: Any, options: Mapping[str, Any]
+) -> Operation[ConverseResponse]:
+    """Return a Converse call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
+    body = _body(ConverseRequest, model_id, messages, options)
+    path = f"/model/{path_segment(model_id)}/converse"
+    return Operation("Converse", "POST", path, body, _read_converse, model_id)
+
+
+def converse_stream(
+    model_id: str, messages: Any, options: Mapping[str, Any]
+) -> Operation[StreamReader]:
+    """Return a ConverseStream call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
+    body = _body(ConverseRequest, model_id, messages, options)
+    path = f"/model/{path_segment(model_id)}/converse-stream"
+    return Operation("ConverseStream", "POST", path, body, _read_converse_stream, model_id)
+
+
+def count_tokens(
+    model_id: str, messages: Any, options: Mapping[str, Any]
+) -> Operation[CountTokensResponse]:
+    """Return a CountTokens call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
+    from bedrock_bearer.converse.count_tokens import CountTokensRequest
+
+    body = _body(CountTokensRequest, model_id, messages, options)
+    path = f"/model/{path_segment(model_id)}/count-tokens"
+    return Operation("CountTokens", "POST", path, body, _read_count, model_id)
+
+
+def list_async_invokes() -> Operation[ProbeResult]:
+    """Return a ListAsyncInvokes call for one invocation: free, and authenticated."""
+    return Operation("ListAsyncInvokes", "GET", "/async-invoke?maxResults=1", b"", _read_probe)
+
+
+# ------------------------------------------------------------------------------ bodies and replies
+
+
+def _body(
+    request: type[ConverseRequest] | type[CountTokensRequest],
+    model_id: str,
+    messages: Any,
+    options: Mapping[str, Any],
+) -> bytes:
+    try:
+        return request.build(model_id, messages, **options).to_wire_json()
+    except (ValueError, RecursionError) as error:
+        problem = str(error) or type(error).__name__
+    raise ConfigurationError(f"The call was not sent: {problem}")
+
+
+def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:
+    reply: ConverseResponse = _validated(ConverseResponse, response)
+    return reply.with_origin(request_id=response.request_id, key=key)
+
+
+def _read_converse_stream(head: WireResponse, key: KeyDescription) -> StreamReader:
+    from bedrock_bearer.stream_reader import StreamReader
+
+    if "vnd.amazon.eventstream" not in head.headers.get("content-type", ""):
+        raise ResponseDecodeError(
+            f"The reply is not an event stream. {_NOT_BEDROCK}",
+            status_code=head.status,
+            request_id=head.request_id,
+        )
+    return StreamReader(key, head.request_id)
+
+
+def _read_count(response: WireResponse, key: KeyDescription) -> CountTokensResponse:
+    from bedrock_bearer.converse.count_tokens import CountTokensResponse
+
+    count: CountTokensResponse = _validated(CountTokensResponse, response)
+    return count
+
+
+def _read_probe(response: WireResponse, key: KeyDescription) -> ProbeResult:
+    _json_object(response)
+    return ProbeResult(key, response.request_id)
+
+
+def _validated(model: type[Any], response: WireResponse) -> Any:
+    try:
+        return read_model(model, _json_object(response))
+    except ValueError:
+        problem = f"The reply does not have the form of a {model.__name__}."
+    raise _decode_error(problem, response)
+
+
+def _json_object(response: WireResponse) -> dict[str, Any]:
+    document: Any = None
+    with contextlib.suppress(ValueError, RecursionError):
+        document = load_json(response.body)
+    if not isinstance(document, dict):
+        raise _decode_error(
+            f"The reply is not the JSON that the API promises. {_NOT_BEDROCK}", response
+        )
+    return document
+
+
+def _decode_error(message: str, response: WireResponse) -> ResponseDecodeError:
+    from bedrock_bearer.wire.classify import MAX_BODY_CHARACTERS
+
+    return ResponseDecodeError(
+        message,
+        status_code=response.status,
+        body=response.body[:MAX_BODY_CHARACTERS].decode("utf-8", "replace"),
+        request_id=response.request_id,
+    )
