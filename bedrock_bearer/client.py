@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
     from bedrock_bearer.converse.inputs import MessagesInput
     from bedrock_bearer.converse.response import ConverseResponse
-    from bedrock_bearer.keys.given import AnyKey
+    from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.operations import Operation, ProbeResult
     from bedrock_bearer.streams import ConverseStream
     from bedrock_bearer.wire.records import OnEvent
