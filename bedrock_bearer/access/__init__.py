@@ -1,6 +1,6 @@
-"""Why AWS said no: the refusal, the policy that governs, and IAM policy documents.
+"""Why AWS said no: the denial, the policy that refused, and IAM policy documents.
 
-The refusal is read on every start; policy documents, which need pydantic's models, when used.
+Policy documents need pydantic's models and are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
     from bedrock_bearer.access.evaluation import Decision, NamedPolicy, PolicySet, evaluate
-    from bedrock_bearer.access.fetch import FetchedPolicies, fetch_policies
     from bedrock_bearer.access.located import LocatedStatement
     from bedrock_bearer.access.location import locate
 
 _HOMES = {
-    "Decision": "evaluation",
-    "FetchedPolicies": "fetch",
-    "LocatedStatement": "located",
-    "NamedPolicy": "evaluation",
-    "PolicyDocument": "document",
-    "PolicySet": "evaluation",
-    "Statement": "document",
-    "allow_only": "build",
-    "deny_all_keys": "build",
-    "deny_key_creation": "build",
-    "deny_use": "build",
-    "evaluate": "evaluation",
-    "fetch_policies": "fetch",
-    "limit_key_age": "build",
-    "locate": "location",
-    "read_document": "document",
+    # These two need boto3 and so have another room; only their names are here.
+    "Decision": "bedrock_bearer.access.evaluation",
+    "FetchedPolicies": "bedrock_bearer.aws.policies",
+    "LocatedStatement": "bedrock_bearer.access.located",
+    "NamedPolicy": "bedrock_bearer.access.evaluation",
+    "PolicyDocument": "bedrock_bearer.access.document",
+    "PolicySet": "bedrock_bearer.access.evaluation",
+    "Statement": "bedrock_bearer.access.document",
+    "allow_only": "bedrock_bearer.access.build",
+    "deny_all_keys": "bedrock_bearer.access.build",
+    "deny_key_creation": "bedrock_bearer.access.build",
+    "deny_use": "bedrock_bearer.access.build",
+    "evaluate": "bedrock_bearer.access.evaluation",
+    "fetch_policies": "bedrock_bearer.aws.policies",
+    "limit_key_age": "bedrock_bearer.access.build",
+    "locate": "bedrock_bearer.access.location",
+    "read_document": "bedrock_bearer.access.document",
 }
 
 __all__ = [
@@ -69,6 +69,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

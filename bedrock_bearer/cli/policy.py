@@ -23,11 +23,11 @@ from bedrock_bearer.facts import (
 if TYPE_CHECKING:
     from bedrock_bearer.access import (
         Denial,
-        FetchedPolicies,
         GoverningPolicy,
         LocatedStatement,
         NamedPolicy,
     )
+    from bedrock_bearer.aws.policies import FetchedPolicies
     from bedrock_bearer.keys.description import KeyDescription
 
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"])
@@ -203,7 +203,7 @@ def _read(path: str, *, as_json: bool) -> NamedPolicy:
 
 
 def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPolicies:
-    from bedrock_bearer.access import fetch_policies
+    from bedrock_bearer.aws.policies import fetch_policies
     from bedrock_bearer.regions import partition_of, region_of_environment
 
     if principal_arn is None and key is not None:

@@ -1,6 +1,6 @@
-"""The policies that AWS itself holds for a principal. Needs `bedrock-bearer[aws]`.
+"""Reads the policies of a principal from IAM and Organizations. Needs the extra `[aws]`.
 
-Read with AWS credentials: an API key cannot read policies. See
+This takes AWS credentials: an API key cannot read policies. See
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_manage.html and
 https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListPoliciesForTarget.html.
 """
@@ -15,8 +15,8 @@ from typing import Any
 from bedrock_bearer.access.denial import account_of
 from bedrock_bearer.access.document import read_document
 from bedrock_bearer.access.evaluation import NamedPolicy, PolicySet
+from bedrock_bearer.aws.session import aws_client, aws_errors, aws_session, failure_name
 from bedrock_bearer.errors import ConfigurationError
-from bedrock_bearer.regions import region_of_environment
 
 _PRINCIPAL = re.compile(
     r"arn:[a-z0-9-]+:(?:iam|sts)::[0-9]{12}:(?P<kind>user|role|assumed-role)/(?P<name>\S+)"
@@ -26,12 +26,12 @@ _NOT_IN_USE = ("AWSOrganizationsNotInUseException", "PolicyTypeNotEnabledExcepti
 
 @dataclass(frozen=True, slots=True)
 class FetchedPolicies:
-    """What AWS holds for a principal, as far as it may be read.
+    """The policies of a principal, as far as they may be read.
 
     Attributes:
         principal_arn: the principal.
         policies: the policies that were read.
-        unread: what could not be read and why, a line each; what it says may decide as well.
+        unread: what could not be read, and why, a line each. It may decide as well.
     """
 
     principal_arn: str
@@ -40,12 +40,12 @@ class FetchedPolicies:
 
 
 def fetch_policies(principal_arn: str | None = None, *, session: Any = None) -> FetchedPolicies:
-    """Read the policies of a principal over IAM, and those above its account over Organizations.
+    """Read the policies of a principal from IAM, and those above its account from Organizations.
 
-    Of a user these are its own policies and its groups', inline and managed, and its permissions
-    boundary; of a role or a session of one, the role's. What may not be read is listed, and the
-    rest is read none the less. Only credentials of the principal's own account can read its
-    identity-based policies, and mostly those of the management account the organisation's.
+    For a user: its own policies and those of its groups, inline and managed, and its permissions
+    boundary. For a role or a session of one: the role's. What may not be read is listed, and the
+    rest is read. Only credentials of the principal's own account can read its identity-based
+    policies, and usually only those of the management account the organisation's.
 
     Args:
         principal_arn: an IAM user, a role or a session of a role. Default: whose credentials
@@ -53,41 +53,20 @@ def fetch_policies(principal_arn: str | None = None, *, session: Any = None) -> 
         session: the `boto3.Session` whose credentials are used. Default: a new one.
 
     Raises:
-        ConfigurationError: boto3 is not installed, no AWS credentials were found, AWS cannot be
-            reached, or it knows no such user or role.
+        ConfigurationError: boto3 is not installed, there are no valid AWS credentials, or IAM
+            has no such user or role.
+        TransportError: AWS cannot be reached.
     """
-    try:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError:
-        problem = "Reading policies from AWS needs boto3: pip install 'bedrock-bearer[aws]'."
-        raise ConfigurationError(problem) from None
-    try:
-        session = session or boto3.Session(region_name=region_of_environment())
-        caller_arn = str(_client(session, "sts").get_caller_identity()["Arn"])
-    except BotoCoreError as error:
-        problem = f"AWS was not asked for policies: {error}"
-    except ClientError as error:
-        problem = f"AWS does not say whose credentials these are: {_code(error)}."
-    else:
-        reading = _Reading(session, principal_arn or caller_arn, account_of(caller_arn))
-        return reading.fetched()
-    raise ConfigurationError(problem)
-
-
-def _client(session: Any, service: str) -> Any:
-    # All three are the same in every Region of a partition, and sts wants to hear one.
-    return session.client(service, region_name=session.region_name or "us-east-1")
-
-
-def _code(error: Any) -> str:
-    """Return AWS's code for its refusal, or what kept boto3 from asking."""
-    response = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code") or type(error).__name__)
+    what = "The policies were not read"
+    session = session or aws_session(what)
+    sts = aws_client("sts", what, session=session)
+    with aws_errors(what):
+        caller_arn = str(sts.get_caller_identity()["Arn"])
+    return _Reading(session, principal_arn or caller_arn, account_of(caller_arn)).fetched()
 
 
 class _Reading:
-    """One reading of all policies, which notes what it may not read."""
+    """Reads all policies once, and notes what may not be read."""
 
     def __init__(self, session: Any, principal_arn: str, caller_account: str | None) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -95,16 +74,18 @@ class _Reading:
         found = _PRINCIPAL.fullmatch(principal_arn)
         if found is None:
             raise ConfigurationError(
-                f"{principal_arn} is no IAM user or role: its policies cannot be read."
+                f"{principal_arn} is not an IAM user or role: its policies cannot be read."
             )
         self._arn = principal_arn
         self._is_session = found["kind"] == "assumed-role"
         self._kind = "user" if found["kind"] == "user" else "role"
-        # A user's or a role's path stands before its name, a session's name behind the role's.
+        # A path comes before the name of a user or role, a session's name after the role's.
         self._name = found["name"].split("/")[0 if self._is_session else -1]
         self._caller_account = caller_account
-        self._iam = _client(session, "iam")
-        self._organizations = _client(session, "organizations")
+        self._iam = aws_client("iam", "IAM was not called", session=session)
+        self._organizations = aws_client(
+            "organizations", "Organizations was not called", session=session
+        )
         self._failures = (BotoCoreError, ClientError)
         self._unread: list[str] = []
 
@@ -118,7 +99,7 @@ class _Reading:
             resource_control=self._of_organisation("RESOURCE_CONTROL_POLICY", targets),
         )
         if self._is_session:
-            self._unread.append("session policies: AWS does not tell them")
+            self._unread.append("session policies: AWS does not show them")
         return FetchedPolicies(self._arn, policies, self._unread)
 
     def _in_account(self) -> tuple[list[NamedPolicy], list[NamedPolicy]]:
@@ -177,10 +158,10 @@ class _Reading:
         return []
 
     def _targets(self) -> list[str]:
-        """Return the account and what stands above it, up to the root of the organisation."""
+        """Return the account and all above it, up to the root of the organisation."""
         account = account_of(self._arn)
         answer = self._asked(self._organizations, "describe_organization")
-        # Without an organisation, and in its management account, no such policy holds.
+        # No such policy applies without an organisation, or in its management account.
         if account is None or answer is None:
             return []
         if answer["Organization"]["MasterAccountId"] == account:
@@ -213,7 +194,7 @@ class _Reading:
         return self._document(answer["Policy"]["Content"], summary["Name"], summary["Arn"])
 
     def _asked(self, client: Any, operation: str, **arguments: str) -> dict[str, Any] | None:
-        """Return an answer, or None and a note of why there is none."""
+        """Return the answer, or None after noting why there is none."""
         try:
             answer: dict[str, Any] = getattr(client, operation)(**arguments)
         except self._failures as error:
@@ -234,11 +215,11 @@ class _Reading:
     def _note(
         self, client: Any, operation: str, arguments: dict[str, str], error: Exception
     ) -> None:
-        code = _code(error)
+        code = failure_name(error)
         if code in _NOT_IN_USE:
             return
         if code == "NoSuchEntity" and operation == f"get_{self._kind}":
-            raise ConfigurationError(f"IAM knows no {self._kind} {self._name}.")
+            raise ConfigurationError(f"IAM has no {self._kind} {self._name}.")
         service = client.meta.service_model.service_name
         action = client.meta.method_to_api_mapping[operation]
         asked = ", ".join(f"{name}={value}" for name, value in arguments.items())

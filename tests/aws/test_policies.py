@@ -152,7 +152,7 @@ def test_a_refusal_is_located_in_what_was_read(iam: Any) -> None:
 
 
 def test_who_does_not_exist_is_named(iam: Any) -> None:
-    with pytest.raises(errors.ConfigurationError, match="IAM knows no user nobody"):
+    with pytest.raises(errors.ConfigurationError, match="IAM has no user nobody"):
         fetch_policies(f"arn:aws:iam::{ACCOUNT}:user/nobody")
 
 
@@ -172,12 +172,12 @@ def test_a_role_or_a_session_of_it_has_the_roles_policies(principal: str, iam: A
 
     assert names(fetched.policies.identity) == ["own of the role batch", "attached"]
     is_session = "assumed-role" in principal
-    assert fetched.unread == ["session policies: AWS does not tell them"] * is_session
+    assert fetched.unread == ["session policies: AWS does not show them"] * is_session
 
 
 @pytest.mark.parametrize("kind", ["root", "federated-user/x", "nothing"])
 def test_a_principal_without_policies_of_its_own_is_refused(kind: str, aws: str) -> None:
-    with pytest.raises(errors.ConfigurationError, match="no IAM user or role"):
+    with pytest.raises(errors.ConfigurationError, match="not an IAM user or role"):
         fetch_policies(f"arn:aws:iam::{ACCOUNT}:{kind}")
 
 
@@ -231,7 +231,7 @@ def test_what_may_not_be_read_is_listed_and_the_rest_is_read(
 
 
 def test_a_document_that_is_none_is_listed(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bedrock_bearer.access.fetch.read_document", refuse)
+    monkeypatch.setattr("bedrock_bearer.aws.policies.read_document", refuse)
     iam.put_user_policy(UserName="dev", PolicyName="own", PolicyDocument=json.dumps(ALLOW))
 
     fetched = fetch_policies(USER)
