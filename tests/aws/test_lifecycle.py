@@ -13,7 +13,7 @@ import pytest
 from support.clients import FakeTime
 from support.iam import iam_client, local_iam, moto_iam
 from support.keys import long_term_key
-from support.local import statement
+from support.local import Switch, statement
 
 from bedrock_bearer import ApiKey, errors
 from bedrock_bearer.access import limit_key_age
@@ -27,33 +27,32 @@ from bedrock_bearer.rotation import is_accepted
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-class Switch:
-    """Serves the Bedrock of each test in turn, and notes IAM's actions."""
+class Watched(Switch):
+    """Notes IAM's actions."""
 
-    bedrock: LocalBedrock
     actions: list[str]
 
     def handle(self, request: LocalRequest) -> LocalResponse:
         self.actions.append(request.body.decode().split("&")[0].removeprefix("Action="))
-        return self.bedrock.handle(request)
+        return super().handle(request)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Switch, LocalServer]]:
-    switch = Switch()
+def server() -> Iterator[tuple[Watched, LocalServer]]:
+    switch = Watched()
     with LocalServer(switch) as running:
         yield switch, running
 
 
 @pytest.fixture
-def bedrock(server: tuple[Switch, LocalServer]) -> LocalBedrock:
+def bedrock(server: tuple[Watched, LocalServer]) -> LocalBedrock:
     server[0].bedrock = LocalBedrock(clock=lambda: NOW)
     server[0].actions = []
     return server[0].bedrock
 
 
 @pytest.fixture
-def iam(server: tuple[Switch, LocalServer], bedrock: LocalBedrock) -> Iterator[Any]:
+def iam(server: tuple[Watched, LocalServer], bedrock: LocalBedrock) -> Iterator[Any]:
     client = iam_client(server[1].url)
     client.create_user(UserName="app")
     yield client
@@ -123,7 +122,7 @@ def test_the_keys_of_all_users_are_listed_page_by_page(
 
 @pytest.mark.parametrize("days", [0, -1, 36_601, True, "30"])
 def test_a_number_of_days_that_iam_refuses_is_refused_before(
-    days: Any, lifecycle: KeyLifecycle, server: tuple[Switch, LocalServer]
+    days: Any, lifecycle: KeyLifecycle, server: tuple[Watched, LocalServer]
 ) -> None:
     server[0].actions.clear()
     with pytest.raises(errors.ConfigurationError, match="1 to 36600"):
@@ -133,7 +132,7 @@ def test_a_number_of_days_that_iam_refuses_is_refused_before(
 
 
 def test_a_third_key_is_refused_before_iam_is_asked_for_it(
-    lifecycle: KeyLifecycle, server: tuple[Switch, LocalServer]
+    lifecycle: KeyLifecycle, server: tuple[Watched, LocalServer]
 ) -> None:
     held = [lifecycle.create("app").listed.credential_id for _ in range(2)]
     server[0].actions.clear()
@@ -146,7 +145,7 @@ def test_a_third_key_is_refused_before_iam_is_asked_for_it(
 
 
 def test_a_third_key_is_a_limit_too_where_listing_is_not_allowed(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, server: tuple[Watched, LocalServer]
 ) -> None:
     for _ in range(2):
         lifecycle.create("app")
@@ -188,7 +187,7 @@ def test_no_credentials_are_one_error_that_says_what_to_set(
 
 
 def test_a_limit_on_the_age_is_named_with_the_days_asked_for(
-    bedrock: LocalBedrock, iam: Any, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, iam: Any, server: tuple[Watched, LocalServer]
 ) -> None:
     bedrock.mint_key("LONG_TERM", user_name="admin", policies=[limit_key_age(90).to_wire()])
     lifecycle = KeyLifecycle(iam_client(server[1].url, bedrock.create_access_key("admin")))
@@ -207,7 +206,7 @@ def test_a_limit_on_the_age_is_named_with_the_days_asked_for(
 
 
 def test_an_explicit_denial_of_a_key_without_an_end_names_the_service(
-    bedrock: LocalBedrock, iam: Any, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, iam: Any, server: tuple[Watched, LocalServer]
 ) -> None:
     denied = statement(
         "Deny",
@@ -226,7 +225,7 @@ def test_an_explicit_denial_of_a_key_without_an_end_names_the_service(
 
 
 def test_a_user_made_for_a_refused_key_is_removed_again(
-    bedrock: LocalBedrock, iam: Any, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, iam: Any, server: tuple[Watched, LocalServer]
 ) -> None:
     lifecycle = administrator(
         bedrock, server[1].url, statement("Deny", "iam:CreateServiceSpecificCredential")
@@ -240,7 +239,7 @@ def test_a_user_made_for_a_refused_key_is_removed_again(
 
 
 def test_a_user_that_cannot_be_removed_again_is_named(
-    bedrock: LocalBedrock, iam: Any, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, iam: Any, server: tuple[Watched, LocalServer]
 ) -> None:
     lifecycle = administrator(
         bedrock,
@@ -390,7 +389,7 @@ def test_the_way_back_stays_open(bedrock: LocalBedrock, lifecycle: KeyLifecycle)
 
 
 def test_a_rotation_waits_until_the_new_key_is_accepted(iam: Any, time: FakeTime) -> None:
-    clock = time.clock()
+    clock = time.clock
     lifecycle = KeyLifecycle(iam, monotonic=clock.monotonic, sleep=clock.sleep)
     lifecycle.create("app")
     answers = iter([False, False, True])
@@ -403,7 +402,7 @@ def test_a_rotation_waits_until_the_new_key_is_accepted(iam: Any, time: FakeTime
 def test_a_key_that_is_never_accepted_is_deleted_and_the_old_one_untouched(
     iam: Any, time: FakeTime
 ) -> None:
-    clock = time.clock()
+    clock = time.clock
     lifecycle = KeyLifecycle(iam, monotonic=clock.monotonic, sleep=clock.sleep)
     old = lifecycle.create("app")
 
@@ -439,7 +438,7 @@ def test_a_user_without_a_key_has_none_to_rotate(lifecycle: KeyLifecycle) -> Non
 
 
 def test_a_denied_new_key_ends_the_rotation(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, server: tuple[Watched, LocalServer]
 ) -> None:
     old = lifecycle.create("app")
 
@@ -453,7 +452,7 @@ def test_a_denied_new_key_ends_the_rotation(
 
 
 def test_a_key_is_accepted_though_its_user_may_not_list_invocations(
-    bedrock: LocalBedrock, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, server: tuple[Watched, LocalServer]
 ) -> None:
     allow = statement("Allow", "bedrock:CallWithBearerToken")
     key = ApiKey.parse(bedrock.mint_key("LONG_TERM", policies=[allow]))
@@ -462,7 +461,7 @@ def test_a_key_is_accepted_though_its_user_may_not_list_invocations(
 
 
 def test_an_unknown_key_is_not_accepted(
-    bedrock: LocalBedrock, server: tuple[Switch, LocalServer]
+    bedrock: LocalBedrock, server: tuple[Watched, LocalServer]
 ) -> None:
     key = ApiKey.parse(long_term_key())
 

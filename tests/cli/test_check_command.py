@@ -12,25 +12,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from support.clients import ENVIRONMENT
+from support.local import Switch
 
 from bedrock_bearer import RetryPolicy
 from bedrock_bearer.access import deny_all_keys, deny_use
 from bedrock_bearer.cli import cli
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.faults import throttling
-from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.server import LocalServer
 
 MODEL = "amazon.nova-micro-v1:0"
-
-
-class Switch:
-    """Serves the Bedrock of each test in turn."""
-
-    bedrock: LocalBedrock
-
-    def handle(self, request: LocalRequest) -> LocalResponse:
-        return self.bedrock.handle(request)
 
 
 @dataclass

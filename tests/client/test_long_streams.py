@@ -1,4 +1,4 @@
-"""A stream of 100,000 events: its memory, and the time it takes."""
+"""Long streams: the memory they need, and the time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.replies import BLOCK_STOP, METADATA, START, STOP, delta
 
 from bedrock_bearer.stream_reader import StreamReader
 
-SHORT, LONG = 10_000, 100_000
+SHORT, LONG = 1_000, 10_000
 TEXT = "word "
 
 
@@ -52,14 +52,15 @@ def test_memory_grows_with_the_text_alone_and_not_with_the_events() -> None:
     grown = peak(LONG, frame) - peak(SHORT, frame)
 
     # The text in pieces and once more as a whole, while the block is put together.
-    assert grown < 2.5 * text
+    assert grown < 2 * text
 
 
 def test_memory_does_not_grow_with_events_that_add_nothing() -> None:
     frame = delta("")
     read(SHORT, frame)
 
-    assert peak(LONG, frame) - peak(SHORT, frame) < 50_000
+    # A fifth of a byte for each event that is read and dropped.
+    assert peak(LONG, frame) - peak(SHORT, frame) < (LONG - SHORT) / 5
 
 
 def test_a_stream_is_put_together_in_time_linear_in_its_length() -> None:
@@ -68,5 +69,5 @@ def test_a_stream_is_put_together_in_time_linear_in_its_length() -> None:
         assert len(read(count, delta(TEXT)).response().text or "") == count * len(TEXT)
         return time.process_time() - began
 
-    seconds(SHORT)
-    assert seconds(LONG) < 3 * (LONG / SHORT) * seconds(SHORT)
+    seconds(10_000)
+    assert seconds(100_000) < 3 * 10 * seconds(10_000)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from support.local import Caller
+from support.local import Caller, Switch
 
 from bedrock_bearer.local import LocalBedrock
-from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.server import LocalServer
 from bedrock_bearer.local.transport import local_http_client
 
@@ -18,15 +17,6 @@ from bedrock_bearer.local.transport import local_http_client
 @pytest.fixture
 def bedrock() -> LocalBedrock:
     return LocalBedrock()
-
-
-class Switch:
-    """Lets one server serve the Bedrock of each test in turn."""
-
-    bedrock: LocalBedrock
-
-    def handle(self, request: LocalRequest) -> LocalResponse:
-        return self.bedrock.handle(request)
 
 
 @pytest.fixture(scope="session")

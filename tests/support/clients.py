@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy
-from bedrock_bearer.wire.clock import Clock
+from bedrock_bearer.testing import FakeClock
 from support.keys import long_term_key
 from support.server import Reply, serve
 
@@ -36,31 +35,25 @@ ENVIRONMENT = (
 """What the machine that runs the tests may have set."""
 
 
-@dataclass
-class FakeTime:
+class FakeTime(FakeClock):
     """Time that passes when a test, or a wait, says so."""
 
-    now: float = 1000.0
-    waits: list[float] = field(default_factory=list)
-    before_wait: Callable[[], object] = lambda: None
+    before_wait: Callable[[], object] = staticmethod(lambda: None)
 
-    def clock(self) -> Clock:
-        return Clock(lambda: self.now, self._wait, self._wait_async)
+    @property
+    def now(self) -> float:
+        return self.monotonic()
+
+    def advance(self, seconds: float) -> None:
+        self.move(seconds)
+
+    def wait(self, seconds: float) -> None:
+        self.before_wait()
+        super().wait(seconds)
 
     def retry(self, jitter: float = 1.0, **options: Any) -> RetryPolicy:
         """A policy that waits on this time, its jitter held still."""
-        return RetryPolicy(clock=self.clock(), jitter=lambda: jitter, **options)
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-
-    def _wait(self, seconds: float) -> None:
-        self.before_wait()
-        self.waits.append(seconds)
-        self.now += seconds
-
-    async def _wait_async(self, seconds: float) -> None:
-        self._wait(seconds)
+        return RetryPolicy(clock=self.clock, jitter=lambda: jitter, **options)
 
 
 class StreamHandle:

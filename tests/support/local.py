@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.transport import local_http_client
 
 NOVA = "amazon.nova-micro-v1:0"
@@ -28,6 +29,15 @@ class Clock:
 
     def move(self, **amount: float) -> None:
         self.now += timedelta(**amount)
+
+
+class Switch:
+    """Lets one server, which takes long to start, serve the Bedrock of each test in turn."""
+
+    bedrock: LocalBedrock
+
+    def handle(self, request: LocalRequest) -> LocalResponse:
+        return self.bedrock.handle(request)
 
 
 class Caller:

@@ -466,7 +466,7 @@ def unused() -> SyncConnection:
 
 
 def test_the_free_list_gives_the_connection_that_was_used_last(time: FakeTime) -> None:
-    free: FreeList[SyncConnection] = FreeList(time.clock())
+    free: FreeList[SyncConnection] = FreeList(time.clock)
     first, last = unused(), unused()
     free.put(first)
     free.put(last)
@@ -477,7 +477,7 @@ def test_the_free_list_gives_the_connection_that_was_used_last(time: FakeTime) -
 
 
 def test_the_free_list_sorts_out_what_was_idle_for_too_long(time: FakeTime) -> None:
-    free: FreeList[SyncConnection] = FreeList(time.clock())
+    free: FreeList[SyncConnection] = FreeList(time.clock)
     old, older, fresh = unused(), unused(), unused()
     free.put(older)
     time.advance(1)
@@ -490,7 +490,7 @@ def test_the_free_list_sorts_out_what_was_idle_for_too_long(time: FakeTime) -> N
 
 
 def test_a_closed_free_list_keeps_nothing(time: FakeTime) -> None:
-    free: FreeList[SyncConnection] = FreeList(time.clock())
+    free: FreeList[SyncConnection] = FreeList(time.clock)
     connection = unused()
     assert free.put(connection)
 
