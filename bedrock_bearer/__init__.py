@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.rotation import KeyCheck, RotationReport, check_keys
     from bedrock_bearer.streams import AsyncConverseStream, ConverseStream
     from bedrock_bearer.wire.attempt import Timeout
-    from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord
+    from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord, OnEvent
     from bedrock_bearer.wire.retry import RetryPolicy
 
 _HOMES = {
@@ -95,6 +95,7 @@ _HOMES = {
     "AttemptRecord": "wire.records",
     "CallRecord": "wire.records",
     "KeySwitchRecord": "wire.records",
+    "OnEvent": "wire.records",
     "RetryPolicy": "wire.retry",
 }
 """The module of each public name; the others are errors."""
@@ -146,6 +147,7 @@ __all__ = [
     "ModelError",
     "ModelNotReadyError",
     "ModelTimeoutError",
+    "OnEvent",
     "OperationDeniedError",
     "RegionError",
     "RequestTimeoutError",

@@ -37,7 +37,7 @@ class StreamReader:
 
     def __init__(self, key: KeyDescription | None, request_id: str | None) -> None:
         self.ended = False
-        """Whether no more bytes come."""
+        """Whether the body has ended."""
         self._key = key
         self._request_id = request_id
         self._decoder = EventStreamDecoder()
@@ -74,7 +74,7 @@ class StreamReader:
         raise self.interrupted(cut)
 
     def next_event(self) -> StreamEvent | None:
-        """Return the next event, or None when it takes more bytes.
+        """Return the next event, or None if more bytes are needed.
 
         Raises:
             APIError: AWS sent an error inside the stream.
@@ -96,11 +96,11 @@ class StreamReader:
         return None
 
     def put_back(self, event: StreamEvent | None) -> None:
-        """Take an event back, to be the next one again."""
+        """Make `event` the next one again."""
         self._next = event
 
     def stop(self) -> None:
-        """Hear that nothing more will be read."""
+        """Drop what was not read, and give no more events."""
         self.ended = True
         self._next = None
         self._messages.clear()
@@ -112,9 +112,9 @@ class StreamReader:
         return self._failure
 
     def interrupted(self, message: str) -> StreamInterruptedError:
-        """Return the error for a stream that broke off, with the reply as far as it had come."""
+        """Return the error for a stream that broke off, with the reply so far."""
         return StreamInterruptedError(
-            f"{message.rstrip('.')}. `partial` holds what had come.",
+            f"{message.rstrip('.')}. `partial` holds the reply so far.",
             partial=self.partial(),
             # Until the first event nothing was handed out that a new attempt would repeat.
             retryable=not self._has_begun,
@@ -123,7 +123,7 @@ class StreamReader:
         )
 
     def response(self) -> ConverseResponse:
-        """Return the reply as far as it has come.
+        """Return the reply so far.
 
         Raises:
             EventStreamDecodeError: the events do not make a reply.
@@ -135,7 +135,7 @@ class StreamReader:
         raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
 
     def partial(self) -> ConverseResponse | None:
-        """Return the reply as far as it has come, or None where its events do not make one."""
+        """Return the reply so far, or None if the events do not make one."""
         with suppress(EventStreamDecodeError):
             return self.response()
         return None

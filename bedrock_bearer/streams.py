@@ -36,7 +36,7 @@ class _Stream:
 
     @property
     def partial(self) -> ConverseResponse:
-        """The reply as far as it has come.
+        """The reply so far.
 
         Raises:
             StreamError: the stream was not opened.

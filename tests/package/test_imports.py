@@ -49,7 +49,7 @@ def test_asking_the_command_line_for_help_loads_no_client() -> None:
 
 
 def test_every_public_name_can_be_had() -> None:
-    aliases = {"MessageInput", "MessagesInput"}
+    aliases = {"MessageInput", "MessagesInput", "OnEvent"}
     for name in set(bedrock_bearer.__all__) - aliases:
         assert getattr(bedrock_bearer, name).__name__ == name
     assert all(getattr(bedrock_bearer, name) for name in aliases)
