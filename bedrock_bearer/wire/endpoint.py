@@ -119,24 +119,28 @@ def resolve_endpoint(
     return endpoint
 
 
-def path_segment(model_id: str) -> str:
-    """Return a model id or ARN as one segment of a path: all but unreserved is percent-encoded.
+def path_segment(value: str, name: str = "model id") -> str:
+    """Return an id or ARN as one segment of a path: all but unreserved is percent-encoded.
+
+    Args:
+        value: the id or ARN.
+        name: what the value is, for the error.
 
     Raises:
         ConfigurationError: it is empty or holds whitespace, control or non-ASCII characters.
     """
-    if not isinstance(model_id, str) or model_id in ("", ".", ".."):
-        raise ConfigurationError("The model id is missing: pass a model id, profile id or ARN.")
-    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
+    if not isinstance(value, str) or value in ("", ".", ".."):
+        raise ConfigurationError(f"The {name} is missing: pass an id or ARN.")
+    if not (value.isascii() and value.isprintable()) or " " in value:
         raise ConfigurationError(
-            "The model id holds whitespace, a control character or a non-ASCII one."
+            f"The {name} holds whitespace, a control character or a non-ASCII one."
         )
-    return _quoted(model_id)
+    return _quoted(value)
 
 
 @functools.lru_cache(maxsize=256)
-def _quoted(model_id: str) -> str:
-    return quote(model_id, safe="")
+def _quoted(value: str) -> str:
+    return quote(value, safe="")
 
 
 class _Url(NamedTuple):
