@@ -5,8 +5,9 @@ The names below are loaded when they are first used: the import itself loads no 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bedrock_bearer.lazy import lazy_names
 from bedrock_bearer.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -67,38 +68,6 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.attempt import Timeout
     from bedrock_bearer.wire.records import AttemptRecord, CallRecord, KeySwitchRecord, OnEvent
     from bedrock_bearer.wire.retry import RetryPolicy
-
-_HOMES = {
-    "AsyncBedrockClient": "async_client",
-    "AsyncConverseStream": "streams",
-    "BedrockClient": "client",
-    "ConverseStream": "streams",
-    "ConverseOptions": "converse.options",
-    "ConverseResponse": "converse.response",
-    "Message": "converse.message",
-    "MessageInput": "converse.inputs",
-    "MessagesInput": "converse.inputs",
-    "ApiKey": "keys.api_key",
-    "KeyDescription": "keys.description",
-    "CallableKey": "keys.function",
-    "EnvironmentKey": "keys.stored",
-    "FileKey": "keys.stored",
-    "KeySource": "keys.sources",
-    "ShortTermKeys": "aws.minting",
-    "FallbackKeys": "keys.fallback",
-    "KeyCheck": "rotation",
-    "RotationReport": "rotation",
-    "check_keys": "rotation",
-    "KeyRefusal": "keys.sources",
-    "TokenType": "keys.description",
-    "Timeout": "wire.attempt",
-    "AttemptRecord": "wire.records",
-    "CallRecord": "wire.records",
-    "KeySwitchRecord": "wire.records",
-    "OnEvent": "wire.records",
-    "RetryPolicy": "wire.retry",
-}
-"""The module of each public name; the others are errors."""
 
 __all__ = [
     "APIError",
@@ -168,16 +137,29 @@ __all__ = [
     "check_keys",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        [
+            "errors",
+            "keys.description",
+            "keys.api_key",
+            "keys.sources",
+            "keys.function",
+            "keys.stored",
+            "keys.fallback",
+            "wire.attempt",
+            "wire.records",
+            "wire.retry",
+            "converse.message",
+            "converse.response",
+            "converse.inputs",
+            "converse.options",
+            "streams",
+            "client",
+            "async_client",
+            "rotation",
+            "aws.minting",
+        ],
+        __all__,
+    )

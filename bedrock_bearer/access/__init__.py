@@ -5,11 +5,9 @@ Policy documents need pydantic's models and are loaded when they are first used.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bedrock_bearer.access.denial import Denial
-from bedrock_bearer.access.governing import GoverningPolicy
+from bedrock_bearer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.build import (
@@ -19,30 +17,16 @@ if TYPE_CHECKING:
         deny_use,
         limit_key_age,
     )
+    from bedrock_bearer.access.denial import Denial
     from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
     from bedrock_bearer.access.evaluation import Decision, NamedPolicy, PolicySet, evaluate
+    from bedrock_bearer.access.governing import GoverningPolicy
     from bedrock_bearer.access.located import LocatedStatement
     from bedrock_bearer.access.location import locate
 
-_HOMES = {
-    # These two need boto3 and so have another room; only their names are here.
-    "Decision": "bedrock_bearer.access.evaluation",
-    "FetchedPolicies": "bedrock_bearer.aws.policies",
-    "LocatedStatement": "bedrock_bearer.access.located",
-    "NamedPolicy": "bedrock_bearer.access.evaluation",
-    "PolicyDocument": "bedrock_bearer.access.document",
-    "PolicySet": "bedrock_bearer.access.evaluation",
-    "Statement": "bedrock_bearer.access.document",
-    "allow_only": "bedrock_bearer.access.build",
-    "deny_all_keys": "bedrock_bearer.access.build",
-    "deny_key_creation": "bedrock_bearer.access.build",
-    "deny_use": "bedrock_bearer.access.build",
-    "evaluate": "bedrock_bearer.access.evaluation",
-    "fetch_policies": "bedrock_bearer.aws.policies",
-    "limit_key_age": "bedrock_bearer.access.build",
-    "locate": "bedrock_bearer.access.location",
-    "read_document": "bedrock_bearer.access.document",
-}
+    # These two need boto3: `bedrock_bearer.aws.policies` has them, with their types.
+    FetchedPolicies: Any
+    fetch_policies: Any
 
 __all__ = [
     "Decision",
@@ -65,10 +49,18 @@ __all__ = [
     "read_document",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        [
+            "denial",
+            "governing",
+            "document",
+            "build",
+            "evaluation",
+            "location",
+            "located",
+            "bedrock_bearer.aws.policies",
+        ],
+        __all__,
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bedrock_bearer import __version__
+from bedrock_bearer.version import __version__
 
 _COMMANDS = {
     "check": "Check the keys before and during a rotation: which are usable, and why not.",

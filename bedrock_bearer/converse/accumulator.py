@@ -7,12 +7,8 @@ from collections import defaultdict
 from typing import Any
 
 from bedrock_bearer.converse.base import WireModel, read_document
-from bedrock_bearer.converse.blocks import (
-    BytesSource,
-)
-from bedrock_bearer.converse.content import (
-    TextContent,
-)
+from bedrock_bearer.converse.content import TextContent
+from bedrock_bearer.converse.media import BytesSource
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.converse.stream import (
     CitationDelta,
@@ -42,6 +38,10 @@ from bedrock_bearer.converse.stream import (
     UnknownEvent,
     UnknownStart,
 )
+
+__all__ = [
+    "StreamAccumulator",
+]
 
 PIECES_JOINED_AT_ONCE = 1000
 

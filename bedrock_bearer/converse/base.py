@@ -27,7 +27,8 @@ from pydantic_core import (
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
-T = TypeVar("T")
+__all__ = ["UnknownMember", "WireModel"]
+
 ModelT = TypeVar("ModelT", bound="WireModel")
 
 
@@ -220,27 +221,21 @@ def _imported(home: str) -> Any:
 
 
 class Deferred:
-    """Builds a model when its first value comes, so that a call pays only for what it uses.
+    """A model in a module that is imported when its first value comes; `home` is `module:Class`."""
 
-    `home` is `module:Class` for a model whose module is not even imported before then.
-    """
-
-    def __init__(self, home: str = "") -> None:
+    def __init__(self, home: str) -> None:
         self.home = home
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         def read(value: Any) -> WireModel:
-            model: type[WireModel] = _imported(self.home) if self.home else source
+            model: type[WireModel] = _imported(self.home)
             if isinstance(value, model):
                 return value
             return read_model(model, value)
 
         return core_schema.no_info_plain_validator_function(read)
-
-
-Lazy = Annotated[T, Deferred()]
 
 
 class OpenEnum:

@@ -7,6 +7,13 @@ from typing import Annotated, Literal
 
 from bedrock_bearer.converse.base import OpenEnum, UnknownMember, WireModel
 
+__all__ = [
+    "CacheTTL",
+    "ConversationRole",
+    "TextContent",
+    "UnknownContent",
+]
+
 ConversationRole = Annotated[Literal["user", "assistant", "system"] | str, OpenEnum()]
 CacheTTL = Annotated[Literal["5m", "1h"] | str, OpenEnum()]
 

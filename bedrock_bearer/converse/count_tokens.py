@@ -11,7 +11,6 @@ from bedrock_bearer.converse.base import (
     Blob,
     Document,
     Integer,
-    Lazy,
     OpenUnion,
     UnknownMember,
     WireModel,
@@ -29,11 +28,21 @@ from bedrock_bearer.converse.tools import ToolConfiguration
 if TYPE_CHECKING:
     from bedrock_bearer.converse.inputs import MessagesInput, SystemInput, ToolConfigInput
 
+__all__ = [
+    "ConverseTokensInput",
+    "ConverseTokensRequest",
+    "CountTokensInput",
+    "CountTokensRequest",
+    "CountTokensResponse",
+    "InvokeModelTokensInput",
+    "InvokeModelTokensRequest",
+]
+
 
 class ConverseTokensRequest(WireModel):
     """The part of a Converse request that has tokens to count."""
 
-    messages: list[Lazy[Message]] | None = None
+    messages: list[Message] | None = None
     system: list[SystemContentBlock] | None = None
     tool_config: ToolConfiguration | None = None
     additional_model_request_fields: Document = None
@@ -48,13 +57,13 @@ class InvokeModelTokensRequest(WireModel):
 class ConverseTokensInput(WireModel):
     """Count the tokens of a Converse request."""
 
-    converse: Lazy[ConverseTokensRequest]
+    converse: ConverseTokensRequest
 
 
 class InvokeModelTokensInput(WireModel):
     """Count the tokens of an InvokeModel request."""
 
-    invoke_model: Lazy[InvokeModelTokensRequest]
+    invoke_model: InvokeModelTokensRequest
 
 
 CountTokensInput = Annotated[

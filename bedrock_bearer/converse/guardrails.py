@@ -7,20 +7,47 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_GuardrailTra
 
 from typing import Annotated, Literal
 
-from bedrock_bearer.converse.base import (
-    Boolean,
-    Integer,
-    Lazy,
-    Number,
-    OpenEnum,
-    OpenUnion,
-    UnknownMember,
-    WireModel,
-)
+from bedrock_bearer.converse.automated_reasoning import GuardrailAutomatedReasoningPolicyAssessment
+from bedrock_bearer.converse.base import Boolean, Integer, Number, OpenEnum, WireModel
 
-GuardrailAutomatedReasoningLogicWarningType = Annotated[
-    Literal["ALWAYS_FALSE", "ALWAYS_TRUE"] | str, OpenEnum()
+__all__ = [
+    "AppliedGuardrailDetails",
+    "GuardrailAssessment",
+    "GuardrailContentFilter",
+    "GuardrailContentFilterConfidence",
+    "GuardrailContentFilterStrength",
+    "GuardrailContentFilterType",
+    "GuardrailContentPolicyAction",
+    "GuardrailContentPolicyAssessment",
+    "GuardrailContextualGroundingFilter",
+    "GuardrailContextualGroundingFilterType",
+    "GuardrailContextualGroundingPolicyAction",
+    "GuardrailContextualGroundingPolicyAssessment",
+    "GuardrailCoverage",
+    "GuardrailCustomWord",
+    "GuardrailImageCoverage",
+    "GuardrailInvocationMetrics",
+    "GuardrailManagedWord",
+    "GuardrailManagedWordType",
+    "GuardrailOrigin",
+    "GuardrailOwnership",
+    "GuardrailPiiEntityFilter",
+    "GuardrailPiiEntityType",
+    "GuardrailRegexFilter",
+    "GuardrailSensitiveInformationPolicyAction",
+    "GuardrailSensitiveInformationPolicyAssessment",
+    "GuardrailTextCharactersCoverage",
+    "GuardrailTopic",
+    "GuardrailTopicPolicyAction",
+    "GuardrailTopicPolicyAssessment",
+    "GuardrailTopicType",
+    "GuardrailTraceAssessment",
+    "GuardrailUsage",
+    "GuardrailWordPolicyAction",
+    "GuardrailWordPolicyAssessment",
 ]
+
+
 GuardrailContentFilterConfidence = Annotated[
     Literal["NONE", "LOW", "MEDIUM", "HIGH"] | str, OpenEnum()
 ]
@@ -98,7 +125,7 @@ class GuardrailTopic(WireModel):
 class GuardrailTopicPolicyAssessment(WireModel):
     """What the topic filter found."""
 
-    topics: list[Lazy[GuardrailTopic]] | None = None
+    topics: list[GuardrailTopic] | None = None
 
 
 class GuardrailContentFilter(WireModel):
@@ -114,7 +141,7 @@ class GuardrailContentFilter(WireModel):
 class GuardrailContentPolicyAssessment(WireModel):
     """What the content filters found."""
 
-    filters: list[Lazy[GuardrailContentFilter]] | None = None
+    filters: list[GuardrailContentFilter] | None = None
 
 
 class GuardrailCustomWord(WireModel):
@@ -137,8 +164,8 @@ class GuardrailManagedWord(WireModel):
 class GuardrailWordPolicyAssessment(WireModel):
     """What the word filters found."""
 
-    custom_words: list[Lazy[GuardrailCustomWord]] | None = None
-    managed_word_lists: list[Lazy[GuardrailManagedWord]] | None = None
+    custom_words: list[GuardrailCustomWord] | None = None
+    managed_word_lists: list[GuardrailManagedWord] | None = None
 
 
 class GuardrailPiiEntityFilter(WireModel):
@@ -163,8 +190,8 @@ class GuardrailRegexFilter(WireModel):
 class GuardrailSensitiveInformationPolicyAssessment(WireModel):
     """What the filters for sensitive information found."""
 
-    pii_entities: list[Lazy[GuardrailPiiEntityFilter]] | None = None
-    regexes: list[Lazy[GuardrailRegexFilter]] | None = None
+    pii_entities: list[GuardrailPiiEntityFilter] | None = None
+    regexes: list[GuardrailRegexFilter] | None = None
 
 
 class GuardrailContextualGroundingFilter(WireModel):
@@ -180,167 +207,7 @@ class GuardrailContextualGroundingFilter(WireModel):
 class GuardrailContextualGroundingPolicyAssessment(WireModel):
     """What the contextual grounding check found."""
 
-    filters: list[Lazy[GuardrailContextualGroundingFilter]] | None = None
-
-
-class GuardrailAutomatedReasoningStatement(WireModel):
-    """A statement, in logic and in words."""
-
-    logic: str | None = None
-    natural_language: str | None = None
-
-
-class GuardrailAutomatedReasoningInputTextReference(WireModel):
-    """A piece of the text that was checked."""
-
-    text: str | None = None
-
-
-class GuardrailAutomatedReasoningTranslation(WireModel):
-    """How the text was turned into logic; `confidence` from 0 to 1."""
-
-    premises: list[Lazy[GuardrailAutomatedReasoningStatement]] | None = None
-    claims: list[Lazy[GuardrailAutomatedReasoningStatement]] | None = None
-    untranslated_premises: list[Lazy[GuardrailAutomatedReasoningInputTextReference]] | None = None
-    untranslated_claims: list[Lazy[GuardrailAutomatedReasoningInputTextReference]] | None = None
-    confidence: Number | None = None
-
-
-class GuardrailAutomatedReasoningScenario(WireModel):
-    """A case in which the statements hold."""
-
-    statements: list[Lazy[GuardrailAutomatedReasoningStatement]] | None = None
-
-
-class GuardrailAutomatedReasoningRule(WireModel):
-    """A rule of the policy."""
-
-    identifier: str | None = None
-    policy_version_arn: str | None = None
-
-
-class GuardrailAutomatedReasoningLogicWarning(WireModel):
-    """A flaw in the logic itself."""
-
-    type: GuardrailAutomatedReasoningLogicWarningType | None = None
-    premises: list[Lazy[GuardrailAutomatedReasoningStatement]] | None = None
-    claims: list[Lazy[GuardrailAutomatedReasoningStatement]] | None = None
-
-
-class GuardrailAutomatedReasoningValidFinding(WireModel):
-    """The claims follow from the policy."""
-
-    translation: Lazy[GuardrailAutomatedReasoningTranslation] | None = None
-    claims_true_scenario: Lazy[GuardrailAutomatedReasoningScenario] | None = None
-    supporting_rules: list[Lazy[GuardrailAutomatedReasoningRule]] | None = None
-    logic_warning: Lazy[GuardrailAutomatedReasoningLogicWarning] | None = None
-
-
-class GuardrailAutomatedReasoningInvalidFinding(WireModel):
-    """The claims contradict the policy."""
-
-    translation: Lazy[GuardrailAutomatedReasoningTranslation] | None = None
-    contradicting_rules: list[Lazy[GuardrailAutomatedReasoningRule]] | None = None
-    logic_warning: Lazy[GuardrailAutomatedReasoningLogicWarning] | None = None
-
-
-class GuardrailAutomatedReasoningSatisfiableFinding(WireModel):
-    """The claims can be true or false under the policy."""
-
-    translation: Lazy[GuardrailAutomatedReasoningTranslation] | None = None
-    claims_true_scenario: Lazy[GuardrailAutomatedReasoningScenario] | None = None
-    claims_false_scenario: Lazy[GuardrailAutomatedReasoningScenario] | None = None
-    logic_warning: Lazy[GuardrailAutomatedReasoningLogicWarning] | None = None
-
-
-class GuardrailAutomatedReasoningImpossibleFinding(WireModel):
-    """The premises contradict each other or the policy."""
-
-    translation: Lazy[GuardrailAutomatedReasoningTranslation] | None = None
-    contradicting_rules: list[Lazy[GuardrailAutomatedReasoningRule]] | None = None
-    logic_warning: Lazy[GuardrailAutomatedReasoningLogicWarning] | None = None
-
-
-class GuardrailAutomatedReasoningTranslationOption(WireModel):
-    """One way to read the text."""
-
-    translations: list[Lazy[GuardrailAutomatedReasoningTranslation]] | None = None
-
-
-class GuardrailAutomatedReasoningTranslationAmbiguousFinding(WireModel):
-    """The text can be read in several ways."""
-
-    options: list[Lazy[GuardrailAutomatedReasoningTranslationOption]] | None = None
-    difference_scenarios: list[Lazy[GuardrailAutomatedReasoningScenario]] | None = None
-
-
-class GuardrailAutomatedReasoningTooComplexFinding(WireModel):
-    """The text is too complex to be checked."""
-
-
-class GuardrailAutomatedReasoningNoTranslationsFinding(WireModel):
-    """Nothing in the text bears on the policy."""
-
-
-class GuardrailAutomatedReasoningValid(WireModel):
-    """The claims follow from the policy."""
-
-    valid: Lazy[GuardrailAutomatedReasoningValidFinding]
-
-
-class GuardrailAutomatedReasoningInvalid(WireModel):
-    """The claims contradict the policy."""
-
-    invalid: Lazy[GuardrailAutomatedReasoningInvalidFinding]
-
-
-class GuardrailAutomatedReasoningSatisfiable(WireModel):
-    """The claims can be true or false under the policy."""
-
-    satisfiable: Lazy[GuardrailAutomatedReasoningSatisfiableFinding]
-
-
-class GuardrailAutomatedReasoningImpossible(WireModel):
-    """The premises contradict each other or the policy."""
-
-    impossible: Lazy[GuardrailAutomatedReasoningImpossibleFinding]
-
-
-class GuardrailAutomatedReasoningTranslationAmbiguous(WireModel):
-    """The text can be read in several ways."""
-
-    translation_ambiguous: Lazy[GuardrailAutomatedReasoningTranslationAmbiguousFinding]
-
-
-class GuardrailAutomatedReasoningTooComplex(WireModel):
-    """The text is too complex to be checked."""
-
-    too_complex: Lazy[GuardrailAutomatedReasoningTooComplexFinding]
-
-
-class GuardrailAutomatedReasoningNoTranslations(WireModel):
-    """Nothing in the text bears on the policy."""
-
-    no_translations: Lazy[GuardrailAutomatedReasoningNoTranslationsFinding]
-
-
-GuardrailAutomatedReasoningFinding = Annotated[
-    GuardrailAutomatedReasoningValid
-    | GuardrailAutomatedReasoningInvalid
-    | GuardrailAutomatedReasoningSatisfiable
-    | GuardrailAutomatedReasoningImpossible
-    | GuardrailAutomatedReasoningTranslationAmbiguous
-    | GuardrailAutomatedReasoningTooComplex
-    | GuardrailAutomatedReasoningNoTranslations
-    | UnknownMember,
-    OpenUnion(),
-]
-
-
-class GuardrailAutomatedReasoningPolicyAssessment(WireModel):
-    """What automated reasoning found."""
-
-    findings: list[GuardrailAutomatedReasoningFinding] | None = None
+    filters: list[GuardrailContextualGroundingFilter] | None = None
 
 
 class GuardrailUsage(WireModel):
@@ -374,16 +241,16 @@ class GuardrailImageCoverage(WireModel):
 class GuardrailCoverage(WireModel):
     """How much of the content was assessed."""
 
-    text_characters: Lazy[GuardrailTextCharactersCoverage] | None = None
-    images: Lazy[GuardrailImageCoverage] | None = None
+    text_characters: GuardrailTextCharactersCoverage | None = None
+    images: GuardrailImageCoverage | None = None
 
 
 class GuardrailInvocationMetrics(WireModel):
     """What the assessment took; `guardrail_processing_latency` in milliseconds."""
 
     guardrail_processing_latency: Integer | None = None
-    usage: Lazy[GuardrailUsage] | None = None
-    guardrail_coverage: Lazy[GuardrailCoverage] | None = None
+    usage: GuardrailUsage | None = None
+    guardrail_coverage: GuardrailCoverage | None = None
 
 
 class AppliedGuardrailDetails(WireModel):
@@ -399,20 +266,20 @@ class AppliedGuardrailDetails(WireModel):
 class GuardrailAssessment(WireModel):
     """What one guardrail found."""
 
-    topic_policy: Lazy[GuardrailTopicPolicyAssessment] | None = None
-    content_policy: Lazy[GuardrailContentPolicyAssessment] | None = None
-    word_policy: Lazy[GuardrailWordPolicyAssessment] | None = None
-    sensitive_information_policy: Lazy[GuardrailSensitiveInformationPolicyAssessment] | None = None
-    contextual_grounding_policy: Lazy[GuardrailContextualGroundingPolicyAssessment] | None = None
-    automated_reasoning_policy: Lazy[GuardrailAutomatedReasoningPolicyAssessment] | None = None
-    invocation_metrics: Lazy[GuardrailInvocationMetrics] | None = None
-    applied_guardrail_details: Lazy[AppliedGuardrailDetails] | None = None
+    topic_policy: GuardrailTopicPolicyAssessment | None = None
+    content_policy: GuardrailContentPolicyAssessment | None = None
+    word_policy: GuardrailWordPolicyAssessment | None = None
+    sensitive_information_policy: GuardrailSensitiveInformationPolicyAssessment | None = None
+    contextual_grounding_policy: GuardrailContextualGroundingPolicyAssessment | None = None
+    automated_reasoning_policy: GuardrailAutomatedReasoningPolicyAssessment | None = None
+    invocation_metrics: GuardrailInvocationMetrics | None = None
+    applied_guardrail_details: AppliedGuardrailDetails | None = None
 
 
 class GuardrailTraceAssessment(WireModel):
     """What the guardrail did with the input and the output, by guardrail id."""
 
     model_output: list[str] | None = None
-    input_assessment: dict[str, Lazy[GuardrailAssessment]] | None = None
-    output_assessments: dict[str, list[Lazy[GuardrailAssessment]]] | None = None
+    input_assessment: dict[str, GuardrailAssessment] | None = None
+    output_assessments: dict[str, list[GuardrailAssessment]] | None = None
     action_reason: str | None = None

@@ -18,7 +18,7 @@ else:
     ContentBlock = Annotated[Any, DeferredUnion(TextContent, f"{_BLOCKS}:ContentBlock")]
     SystemContentBlock = Annotated[Any, DeferredUnion(TextContent, f"{_BLOCKS}:SystemContentBlock")]
 
-__all__ = ["ContentBlock", "Message", "SystemContentBlock"]
+__all__ = ["Message"]
 
 
 class Message(WireModel):

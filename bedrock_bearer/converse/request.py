@@ -11,16 +11,16 @@ from pydantic import BaseModel, Field, ValidationError
 from bedrock_bearer.converse.base import (
     Document,
     Integer,
-    Lazy,
     Number,
     OpenEnum,
     WireModel,
     read_model,
 )
-from bedrock_bearer.converse.message import Message, SystemContentBlock
+from bedrock_bearer.converse.message import Message
 
 # The module of tools is imported when a request first has some.
 if TYPE_CHECKING:
+    from bedrock_bearer.converse.blocks import SystemContentBlock
     from bedrock_bearer.converse.inputs import (
         GuardrailConfigInput,
         InferenceConfigInput,
@@ -35,8 +35,27 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.tools import ToolConfiguration
 else:
     from bedrock_bearer.converse.base import Deferred
+    from bedrock_bearer.converse.message import SystemContentBlock
 
     ToolConfiguration = Annotated[Any, Deferred("bedrock_bearer.converse.tools:ToolConfiguration")]
+
+__all__ = [
+    "ConverseRequest",
+    "GuardrailConfiguration",
+    "GuardrailStreamProcessingMode",
+    "GuardrailTrace",
+    "InferenceConfiguration",
+    "JsonSchemaDefinition",
+    "OutputConfig",
+    "OutputFormat",
+    "OutputFormatStructure",
+    "OutputFormatType",
+    "PerformanceConfigLatency",
+    "PerformanceConfiguration",
+    "PromptVariableValues",
+    "ServiceTier",
+    "ServiceTierType",
+]
 
 PerformanceConfigLatency = Annotated[Literal["standard", "optimized"] | str, OpenEnum()]
 ServiceTierType = Annotated[Literal["priority", "default", "flex", "reserved"] | str, OpenEnum()]
@@ -94,20 +113,20 @@ class JsonSchemaDefinition(WireModel):
 class OutputFormatStructure(WireModel):
     """The structure of a reply."""
 
-    json_schema: Lazy[JsonSchemaDefinition] | None = None
+    json_schema: JsonSchemaDefinition | None = None
 
 
 class OutputFormat(WireModel):
     """The format of a reply's text."""
 
     type: OutputFormatType
-    structure: Lazy[OutputFormatStructure]
+    structure: OutputFormatStructure
 
 
 class OutputConfig(WireModel):
     """Structured output, and how much effort the model makes."""
 
-    text_format: Lazy[OutputFormat] | None = None
+    text_format: OutputFormat | None = None
     effort: str | None = None
 
 
@@ -118,18 +137,18 @@ class ConverseRequest(WireModel):
     """
 
     model_id: str = Field(default="", exclude=True)
-    messages: list[Lazy[Message]] | None = None
+    messages: list[Message] | None = None
     system: list[SystemContentBlock] | None = None
-    inference_config: Lazy[InferenceConfiguration] | None = None
+    inference_config: InferenceConfiguration | None = None
     tool_config: ToolConfiguration | None = None
-    guardrail_config: Lazy[GuardrailConfiguration] | None = None
+    guardrail_config: GuardrailConfiguration | None = None
     additional_model_request_fields: Document = None
-    prompt_variables: dict[str, Lazy[PromptVariableValues]] | None = None
+    prompt_variables: dict[str, PromptVariableValues] | None = None
     additional_model_response_field_paths: list[str] | None = None
     request_metadata: dict[str, str] | None = None
-    performance_config: Lazy[PerformanceConfiguration] | None = None
-    service_tier: Lazy[ServiceTier] | None = None
-    output_config: Lazy[OutputConfig] | None = None
+    performance_config: PerformanceConfiguration | None = None
+    service_tier: ServiceTier | None = None
+    output_config: OutputConfig | None = None
     project_identifier: str | None = None
 
     @classmethod

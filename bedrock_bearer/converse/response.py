@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from bedrock_bearer.converse.base import Document, Integer, Lazy, OpenEnum, WireModel
+from bedrock_bearer.converse.base import Document, Integer, OpenEnum, WireModel
 from bedrock_bearer.converse.content import CacheTTL, TextContent
 from bedrock_bearer.converse.message import Message
 from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
 
 # The modules of blocks and of guardrail traces are imported when a reply first has one.
 if TYPE_CHECKING:
-    from bedrock_bearer.converse.blocks import Citation, ToolUseBlock
+    from bedrock_bearer.converse.blocks import ToolUseBlock
+    from bedrock_bearer.converse.citations import Citation
     from bedrock_bearer.converse.guardrails import GuardrailTraceAssessment
     from bedrock_bearer.keys.description import KeyDescription
 else:
@@ -24,6 +25,17 @@ else:
     GuardrailTraceAssessment = Annotated[
         Any, Deferred("bedrock_bearer.converse.guardrails:GuardrailTraceAssessment")
     ]
+
+__all__ = [
+    "CacheDetail",
+    "ConverseMetrics",
+    "ConverseOutput",
+    "ConverseResponse",
+    "ConverseTrace",
+    "PromptRouterTrace",
+    "StopReason",
+    "TokenUsage",
+]
 
 StopReason = Annotated[
     Literal[
@@ -55,7 +67,7 @@ class TokenUsage(WireModel):
     total_tokens: Integer = 0
     cache_read_input_tokens: Integer | None = None
     cache_write_input_tokens: Integer | None = None
-    cache_details: list[Lazy[CacheDetail]] | None = None
+    cache_details: list[CacheDetail] | None = None
 
     def model_post_init(self, context: Any, /) -> None:
         extra = self.__pydantic_extra__
@@ -89,13 +101,13 @@ class ConverseTrace(WireModel):
     """What guardrail and prompt router did."""
 
     guardrail: GuardrailTraceAssessment | None = None
-    prompt_router: Lazy[PromptRouterTrace] | None = None
+    prompt_router: PromptRouterTrace | None = None
 
 
 class ConverseOutput(WireModel):
     """The reply itself."""
 
-    message: Lazy[Message] | None = None
+    message: Message | None = None
 
 
 class ConverseResponse(WireModel):
@@ -105,14 +117,14 @@ class ConverseResponse(WireModel):
     the service reports them. What the service leaves out reads as empty, 0 or None.
     """
 
-    output: Lazy[ConverseOutput] = Field(default_factory=ConverseOutput)
+    output: ConverseOutput = Field(default_factory=ConverseOutput)
     stop_reason: StopReason = ""
-    usage: Lazy[TokenUsage] = Field(default_factory=TokenUsage)
-    metrics: Lazy[ConverseMetrics] = Field(default_factory=ConverseMetrics)
+    usage: TokenUsage = Field(default_factory=TokenUsage)
+    metrics: ConverseMetrics = Field(default_factory=ConverseMetrics)
     additional_model_response_fields: Document = None
-    trace: Lazy[ConverseTrace] | None = None
-    performance_config: Lazy[PerformanceConfiguration] | None = None
-    service_tier: Lazy[ServiceTier] | None = None
+    trace: ConverseTrace | None = None
+    performance_config: PerformanceConfiguration | None = None
+    service_tier: ServiceTier | None = None
 
     _request_id: str | None = PrivateAttr(default=None)
     _key: "KeyDescription | None" = PrivateAttr(default=None)
@@ -169,7 +181,7 @@ class ConverseResponse(WireModel):
     @property
     def citations(self) -> "list[Citation]":
         """The sources the model relied on, in the order of the text."""
-        from bedrock_bearer.converse.blocks import CitationsContent
+        from bedrock_bearer.converse.citations import CitationsContent
 
         return [
             citation
@@ -184,7 +196,7 @@ def _texts(message: Message) -> Iterator[str]:
         if isinstance(block, TextContent):
             yield block.text
             continue
-        from bedrock_bearer.converse.blocks import CitationsContent
+        from bedrock_bearer.converse.citations import CitationsContent
 
         if isinstance(block, CitationsContent):
             yield from (piece.text or "" for piece in block.citations_content.content or [])

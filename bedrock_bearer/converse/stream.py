@@ -11,27 +11,16 @@ from bedrock_bearer.converse.base import (
     Blob,
     Document,
     Integer,
-    Lazy,
     OpenUnion,
     UnknownMember,
     WireModel,
     load_json,
     read_model,
 )
-from bedrock_bearer.converse.blocks import (
-    CitationLocation,
-    ErrorBlock,
-    ImageFormat,
-    ImageSource,
-    JsonContent,
-    ToolResultStatus,
-    ToolUseType,
-)
-from bedrock_bearer.converse.content import (
-    ConversationRole,
-    TextContent,
-    UnknownContent,
-)
+from bedrock_bearer.converse.blocks import JsonContent, ToolResultStatus, ToolUseType
+from bedrock_bearer.converse.citations import CitationLocation
+from bedrock_bearer.converse.content import ConversationRole, TextContent, UnknownContent
+from bedrock_bearer.converse.media import ErrorBlock, ImageFormat, ImageSource
 from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
 from bedrock_bearer.converse.response import (
     ConverseMetrics,
@@ -39,6 +28,46 @@ from bedrock_bearer.converse.response import (
     StopReason,
     TokenUsage,
 )
+
+__all__ = [
+    "CitationDelta",
+    "CitationSourceContentDelta",
+    "CitationsDelta",
+    "ContentBlockDelta",
+    "ContentBlockDeltaEvent",
+    "ContentBlockStart",
+    "ContentBlockStartEvent",
+    "ContentBlockStopEvent",
+    "ConverseStreamMetadataEvent",
+    "ConverseStreamMetrics",
+    "ConverseStreamTrace",
+    "ImageBlockDelta",
+    "ImageBlockStart",
+    "ImageDelta",
+    "ImageStart",
+    "MessageStartEvent",
+    "MessageStopEvent",
+    "ReasoningContentBlockDelta",
+    "ReasoningDelta",
+    "ReasoningSignatureDelta",
+    "ReasoningTextDelta",
+    "RedactedReasoningDelta",
+    "StreamEvent",
+    "TextDelta",
+    "ToolResultBlockDelta",
+    "ToolResultBlockStart",
+    "ToolResultDelta",
+    "ToolResultStart",
+    "ToolUseBlockDelta",
+    "ToolUseBlockStart",
+    "ToolUseDelta",
+    "ToolUseStart",
+    "UnknownDelta",
+    "UnknownEvent",
+    "UnknownStart",
+    "parse_event",
+    "parse_event_json",
+]
 
 # What a stream reports at its end has the same fields under a name of its own.
 ConverseStreamMetrics = ConverseMetrics
@@ -78,19 +107,19 @@ class ImageBlockStart(WireModel):
 class ToolUseStart(WireModel):
     """The model begins to ask for a tool."""
 
-    tool_use: Lazy[ToolUseBlockStart]
+    tool_use: ToolUseBlockStart
 
 
 class ToolResultStart(WireModel):
     """The result of a tool the service runs begins."""
 
-    tool_result: Lazy[ToolResultBlockStart]
+    tool_result: ToolResultBlockStart
 
 
 class ImageStart(WireModel):
     """An image begins."""
 
-    image: Lazy[ImageBlockStart]
+    image: ImageBlockStart
 
 
 ContentBlockStart = Annotated[
@@ -108,7 +137,7 @@ class ImageBlockDelta(WireModel):
     """A piece of an image."""
 
     source: ImageSource | None = None
-    error: Lazy[ErrorBlock] | None = None
+    error: ErrorBlock | None = None
 
 
 class CitationSourceContentDelta(WireModel):
@@ -122,7 +151,7 @@ class CitationsDelta(WireModel):
 
     title: str | None = None
     source: str | None = None
-    source_content: list[Lazy[CitationSourceContentDelta]] | None = None
+    source_content: list[CitationSourceContentDelta] | None = None
     location: CitationLocation | None = None
 
 
@@ -160,7 +189,7 @@ class TextDelta(WireModel):
 class ToolUseDelta(WireModel):
     """A piece of a tool's input."""
 
-    tool_use: Lazy[ToolUseBlockDelta]
+    tool_use: ToolUseBlockDelta
 
 
 class ToolResultDelta(WireModel):
@@ -178,13 +207,13 @@ class ReasoningDelta(WireModel):
 class CitationDelta(WireModel):
     """A citation."""
 
-    citation: Lazy[CitationsDelta]
+    citation: CitationsDelta
 
 
 class ImageDelta(WireModel):
     """A piece of an image."""
 
-    image: Lazy[ImageBlockDelta]
+    image: ImageBlockDelta
 
 
 ContentBlockDelta = Annotated[
@@ -252,11 +281,11 @@ class ConverseStreamMetadataEvent(WireModel):
 
     event_type: ClassVar[str] = "metadata"
 
-    usage: Lazy[TokenUsage] = Field(default_factory=TokenUsage)
-    metrics: Lazy[ConverseStreamMetrics] = Field(default_factory=ConverseStreamMetrics)
-    trace: Lazy[ConverseStreamTrace] | None = None
-    performance_config: Lazy[PerformanceConfiguration] | None = None
-    service_tier: Lazy[ServiceTier] | None = None
+    usage: TokenUsage = Field(default_factory=TokenUsage)
+    metrics: ConverseStreamMetrics = Field(default_factory=ConverseStreamMetrics)
+    trace: ConverseStreamTrace | None = None
+    performance_config: PerformanceConfiguration | None = None
+    service_tier: ServiceTier | None = None
 
 
 class UnknownEvent(WireModel):

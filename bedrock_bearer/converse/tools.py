@@ -10,14 +10,28 @@ from pydantic import Field
 from bedrock_bearer.converse.base import (
     Boolean,
     Document,
-    Lazy,
     OpenUnion,
     UnknownMember,
     WireModel,
 )
-from bedrock_bearer.converse.blocks import (
-    CachePointContent,
-)
+from bedrock_bearer.converse.blocks import CachePointContent
+
+__all__ = [
+    "AnyToolChoice",
+    "AutoToolChoice",
+    "SpecificToolChoice",
+    "SystemTool",
+    "SystemToolTool",
+    "Tool",
+    "ToolChoice",
+    "ToolChoiceAny",
+    "ToolChoiceAuto",
+    "ToolChoiceTool",
+    "ToolConfiguration",
+    "ToolInputSchema",
+    "ToolSpecTool",
+    "ToolSpecification",
+]
 
 
 class ToolInputSchema(WireModel):
@@ -30,7 +44,7 @@ class ToolSpecification(WireModel):
     """A tool of yours. With `strict` the model's input always fits the schema."""
 
     name: str
-    input_schema: Lazy[ToolInputSchema]
+    input_schema: ToolInputSchema
     description: str | None = None
     strict: Boolean | None = None
 
@@ -44,13 +58,13 @@ class SystemTool(WireModel):
 class ToolSpecTool(WireModel):
     """A tool of yours."""
 
-    tool_spec: Lazy[ToolSpecification]
+    tool_spec: ToolSpecification
 
 
 class SystemToolTool(WireModel):
     """A tool the service runs."""
 
-    system_tool: Lazy[SystemTool]
+    system_tool: SystemTool
 
 
 Tool = Annotated[ToolSpecTool | SystemToolTool | CachePointContent | UnknownMember, OpenUnion()]
@@ -73,19 +87,19 @@ class SpecificToolChoice(WireModel):
 class ToolChoiceAuto(WireModel):
     """The model decides whether to use a tool."""
 
-    auto: Lazy[AutoToolChoice]
+    auto: AutoToolChoice
 
 
 class ToolChoiceAny(WireModel):
     """The model must use some tool."""
 
-    any: Lazy[AnyToolChoice]
+    any: AnyToolChoice
 
 
 class ToolChoiceTool(WireModel):
     """The model must use this tool."""
 
-    tool: Lazy[SpecificToolChoice]
+    tool: SpecificToolChoice
 
 
 ToolChoice = Annotated[ToolChoiceAuto | ToolChoiceAny | ToolChoiceTool | UnknownMember, OpenUnion()]

@@ -11,8 +11,12 @@ import pytest
 
 from bedrock_bearer import converse
 
-SCRIPT = """
+LOADED = """
 import json, sys
+prefix = "bedrock_bearer.converse."
+modules = sorted(name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix))
+"""
+CALL = """
 from bedrock_bearer.converse import ConverseRequest, ConverseResponse
 ConverseRequest.build("model", "Hi", max_tokens=5).to_wire()
 reply = ConverseResponse.model_validate({
@@ -21,8 +25,8 @@ reply = ConverseResponse.model_validate({
     "usage": {"inputTokens": 1},
 })
 reply.text
-prefix = "bedrock_bearer.converse."
-modules = sorted(name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix))
+"""
+BUILT = """
 from bedrock_bearer.converse import ImageBlock, ToolUseBlock
 built = [model.__name__ for model in (ImageBlock, ToolUseBlock) if model.__pydantic_complete__]
 print(json.dumps({"modules": modules, "built": built}))
@@ -30,7 +34,9 @@ print(json.dumps({"modules": modules, "built": built}))
 
 
 def after_a_first_call() -> Any:
-    run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", CALL + LOADED + BUILT], capture_output=True, text=True, check=True
+    )
     return json.loads(run.stdout)
 
 
@@ -41,10 +47,23 @@ def test_a_first_call_imports_and_builds_only_what_it_uses() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("WireModel", ["base"]),
+        ("ImageBlock", ["base", "citations", "media"]),
+        ("GuardrailUsage", ["automated_reasoning", "base", "guardrails"]),
+    ],
+)
+def test_a_name_imports_the_modules_it_needs_and_no_other(name: str, modules: list[str]) -> None:
+    script = f"from bedrock_bearer.converse import {name}\n{LOADED}\nprint(json.dumps(modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == modules
+
+
 def test_many_threads_may_meet_a_model_first_at_the_same_moment() -> None:
-    script = f"import threading\n{SCRIPT.partition('prefix =')[0]}"
     run = subprocess.run(
-        [sys.executable, "-c", THREADS.format(body=json.dumps(script))],
+        [sys.executable, "-c", THREADS.format(body=json.dumps(CALL))],
         capture_output=True,
         text=True,
         check=True,
@@ -70,9 +89,11 @@ print(problems)
 
 
 def test_every_public_name_is_there_and_listed_in_order() -> None:
-    assert converse.__all__ == sorted(converse.__all__)
-    assert all(getattr(converse, name) is not None for name in converse.__all__)
-    assert set(converse.__all__) <= set(dir(converse))
+    names: list[str] = getattr(converse, "__all__")  # noqa: B009
+    assert len(names) > 200
+    assert names == sorted(set(names))
+    assert all(getattr(converse, name) is not None for name in names)
+    assert set(names) <= set(dir(converse))
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

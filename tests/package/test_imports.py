@@ -73,4 +73,4 @@ def test_every_error_class_is_a_public_name() -> None:
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Bedrock'"):
-        bedrock_bearer.Bedrock  # noqa: B018
+        bedrock_bearer.Bedrock  # type: ignore[attr-defined]  # noqa: B018

@@ -31,7 +31,7 @@ from bedrock_bearer.converse.base import (
 from bedrock_bearer.converse.request import ConverseRequest
 
 FILE = Path(converse.__file__).with_name("dicts.py")
-MODULES = ("content", "message", "request", "blocks", "tools", "guardrails")
+MODULES = ("content", "media", "citations", "blocks", "tools", "request")
 REQUESTS: tuple[type[WireModel], ...] = (ConverseRequest,)
 """What these hold gets a TypedDict, not the requests themselves."""
 

@@ -1,0 +1,160 @@
+"""Images, documents, videos and sounds in a message.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html
+"""
+
+from typing import Annotated, Literal
+
+from bedrock_bearer.converse.base import Blob, OpenEnum, OpenUnion, UnknownMember, WireModel
+from bedrock_bearer.converse.citations import CitationsConfig
+
+__all__ = [
+    "AudioBlock",
+    "AudioContent",
+    "AudioFormat",
+    "AudioSource",
+    "BytesSource",
+    "ContentSource",
+    "DocumentBlock",
+    "DocumentContent",
+    "DocumentContentBlock",
+    "DocumentFormat",
+    "DocumentSource",
+    "ErrorBlock",
+    "ImageBlock",
+    "ImageContent",
+    "ImageFormat",
+    "ImageSource",
+    "S3Location",
+    "S3Source",
+    "TextSource",
+    "VideoBlock",
+    "VideoContent",
+    "VideoFormat",
+    "VideoSource",
+]
+
+
+ImageFormat = Annotated[Literal["png", "jpeg", "gif", "webp"] | str, OpenEnum()]
+DocumentFormat = Annotated[
+    Literal["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"] | str, OpenEnum()
+]
+VideoFormat = Annotated[
+    Literal["mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"] | str, OpenEnum()
+]
+AudioFormat = Annotated[
+    Literal[
+        "mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a", "mpeg",
+        "mpga", "pcm", "webm",
+    ]
+    | str,
+    OpenEnum(),
+]  # fmt: skip
+
+
+class S3Location(WireModel):
+    """An object in S3; `bucket_owner` is an account id."""
+
+    uri: str
+    bucket_owner: str | None = None
+
+
+class BytesSource(WireModel):
+    """The data itself: raw `bytes` in Python, base64 on the wire."""
+
+    bytes: Blob
+
+
+class S3Source(WireModel):
+    """Data that lies in S3."""
+
+    s3_location: S3Location
+
+
+class TextSource(WireModel):
+    """A document given as text."""
+
+    text: str
+
+
+class DocumentContentBlock(WireModel):
+    """A piece of a document given in pieces."""
+
+    text: str | None = None
+
+
+class ContentSource(WireModel):
+    """A document given in pieces, each of which can be cited."""
+
+    content: list[DocumentContentBlock]
+
+
+ImageSource = Annotated[BytesSource | S3Source | UnknownMember, OpenUnion()]
+VideoSource = Annotated[BytesSource | S3Source | UnknownMember, OpenUnion()]
+AudioSource = Annotated[BytesSource | S3Source | UnknownMember, OpenUnion()]
+DocumentSource = Annotated[
+    BytesSource | S3Source | TextSource | ContentSource | UnknownMember, OpenUnion()
+]
+
+
+class ErrorBlock(WireModel):
+    """Why a block could not be given."""
+
+    message: str | None = None
+
+
+class ImageBlock(WireModel):
+    """An image. `source` is None only where a stream broke off or `error` says why."""
+
+    format: ImageFormat
+    source: ImageSource | None = None
+    error: ErrorBlock | None = None
+
+
+class VideoBlock(WireModel):
+    """A video."""
+
+    format: VideoFormat
+    source: VideoSource
+
+
+class AudioBlock(WireModel):
+    """A sound."""
+
+    format: AudioFormat
+    source: AudioSource
+    error: ErrorBlock | None = None
+
+
+class DocumentBlock(WireModel):
+    """A document. The model sees `name`: keep it neutral."""
+
+    name: str
+    source: DocumentSource
+    format: DocumentFormat | None = None
+    context: str | None = None
+    citations: CitationsConfig | None = None
+
+
+class ImageContent(WireModel):
+    """An image."""
+
+    image: ImageBlock
+
+
+class DocumentContent(WireModel):
+    """A document."""
+
+    document: DocumentBlock
+
+
+class VideoContent(WireModel):
+    """A video."""
+
+    video: VideoBlock
+
+
+class AudioContent(WireModel):
+    """A sound."""
+
+    audio: AudioBlock
