@@ -1,0 +1,97 @@
+"""What type checkers say of code that uses the package, in tests/typing.
+
+mypy is called as a user would in strict mode, pyright in its standard mode.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).resolve().parents[1] / "typing"
+VALID = ["valid.py", "no_any.py"]
+MISTAKES = "mistakes.py"
+
+Errors = dict[str, dict[int, str]]
+"""What a checker says: per file, per line."""
+
+
+def mypy() -> Errors:
+    # The settings are mypy's own, not this project's.
+    settings = ["--strict", "--config-file=", f"--cache-dir={SAMPLES.parents[1] / '.mypy_cache'}"]
+    output = run(sys.executable, "-m", "mypy", *settings, *files())
+    found: Errors = {}
+    for line in output.splitlines():
+        if match := re.match(r"([\w/.]+):(\d+): error: (.*)", line):
+            found.setdefault(Path(match[1]).name, {})[int(match[2])] = match[3]
+    return found
+
+
+def pyright() -> Errors:
+    python = f"--pythonpath={sys.executable}"
+    output = json.loads(run(sys.executable, "-m", "pyright", "--outputjson", python, *files()))
+    assert output["summary"]["filesAnalyzed"] == len(files())
+    found: Errors = {}
+    for said in output["generalDiagnostics"]:
+        if said["severity"] == "error":
+            line = said["range"]["start"]["line"] + 1
+            found.setdefault(Path(said["file"]).name, {})[line] = said["message"]
+    return found
+
+
+def files() -> list[str]:
+    return [*VALID, MISTAKES]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, cwd=SAMPLES, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=[mypy, pyright], ids=lambda checker: checker.__name__)
+def errors(request: pytest.FixtureRequest) -> Errors:
+    checker: Callable[[], Errors] = request.param
+    return checker()
+
+
+def planted() -> dict[range, str]:
+    """Each mistake by the lines of its statement, the one below the comment that tells it."""
+    text = (SAMPLES / MISTAKES).read_text()
+    told = {
+        number + 1: line.split("# mistake:")[1].strip()
+        for number, line in enumerate(text.splitlines(), 1)
+        if "# mistake:" in line
+    }
+    lines = {
+        statement.lineno: range(statement.lineno, (statement.end_lineno or 0) + 1)
+        for statement in ast.walk(ast.parse(text))
+        if isinstance(statement, ast.stmt)
+    }
+    return {lines[number]: mistake for number, mistake in told.items()}
+
+
+@pytest.mark.parametrize("file", VALID)
+def test_nothing_is_wrong_with_what_is_allowed(errors: Errors, file: str) -> None:
+    assert errors.get(file, {}) == {}
+
+
+def test_every_mistake_is_found(errors: Errors) -> None:
+    found = errors[MISTAKES]
+
+    missed = [mistake for lines, mistake in planted().items() if not found.keys() & set(lines)]
+
+    assert missed == []
+
+
+def test_nothing_but_the_mistakes_is_found(errors: Errors) -> None:
+    lines = {line for mistake in planted() for line in mistake}
+
+    assert {line: said for line, said in errors[MISTAKES].items() if line not in lines} == {}
