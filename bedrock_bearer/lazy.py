@@ -23,8 +23,9 @@ def lazy_names(
 
     Args:
         package: the name of the package.
-        modules: its modules with public names, searched in this order. A module of another room
-            is given by its full name.
+        modules: its modules with public names. They are imported in this order until one has the
+            name, so light ones and those that most programs use come first. A module of another
+            package is given by its full name.
         public: the public names. Default: all that the modules have in their `__all__`.
     """
     root = package.partition(".")[0]
@@ -38,9 +39,9 @@ def lazy_names(
     def get(name: str) -> Any:
         if name == "__all__":
             return public_names()
-        for home in homes if public is None or name in public else ():
-            if not _mentions(home, name):
-                continue
+        if name.startswith("__") or (public is not None and name not in public):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        for home in homes:
             module = import_module(home)
             if name in (module.__all__ if public is None else vars(module)):
                 value = getattr(module, name)
@@ -52,15 +53,3 @@ def lazy_names(
         return sorted({*vars(sys.modules[package]), *public_names()})
 
     return get, names
-
-
-def _mentions(module: str, name: str) -> bool:
-    """Return whether a module's code has a name: if not, the module need not be imported."""
-    if module in sys.modules:
-        return True
-    # Imported here because it takes longer than the rest of `import bedrock_bearer`.
-    from importlib.util import find_spec
-
-    loader: Any = getattr(find_spec(module), "loader", None)
-    code = loader.get_code(module) if hasattr(loader, "get_code") else None
-    return code is None or name in code.co_names

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.stream import *
     from bedrock_bearer.converse.tools import *
 else:
-    # Each name has one home, so the order only matters for speed: what most calls use is first.
+    # What most calls use comes first.
     __getattr__, __dir__ = lazy_names(
         __name__,
         [

@@ -51,11 +51,10 @@ def test_a_first_call_imports_and_builds_only_what_it_uses() -> None:
     ("name", "modules"),
     [
         ("WireModel", ["base"]),
-        ("ImageBlock", ["base", "citations", "media"]),
-        ("GuardrailUsage", ["automated_reasoning", "base", "guardrails"]),
+        ("Message", ["base", "content", "message"]),
     ],
 )
-def test_a_name_imports_the_modules_it_needs_and_no_other(name: str, modules: list[str]) -> None:
+def test_a_name_that_most_calls_use_imports_little(name: str, modules: list[str]) -> None:
     script = f"from bedrock_bearer.converse import {name}\n{LOADED}\nprint(json.dumps(modules))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == modules
