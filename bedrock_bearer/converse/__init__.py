@@ -12,13 +12,16 @@ from bedrock_bearer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bedrock_bearer.converse.accumulator import *
+    from bedrock_bearer.converse.apply_guardrail import *
     from bedrock_bearer.converse.automated_reasoning import *
     from bedrock_bearer.converse.base import *
     from bedrock_bearer.converse.blocks import *
     from bedrock_bearer.converse.citations import *
+    from bedrock_bearer.converse.configuration import *
     from bedrock_bearer.converse.content import *
     from bedrock_bearer.converse.count_tokens import *
     from bedrock_bearer.converse.dicts import *
+    from bedrock_bearer.converse.guardrail_content import *
     from bedrock_bearer.converse.guardrails import *
     from bedrock_bearer.converse.inputs import *
     from bedrock_bearer.converse.media import *
@@ -35,6 +38,7 @@ else:
         [
             "base",
             "content",
+            "configuration",
             "message",
             "request",
             "response",
@@ -46,6 +50,8 @@ else:
             "accumulator",
             "count_tokens",
             "guardrails",
+            "guardrail_content",
+            "apply_guardrail",
             "automated_reasoning",
             "options",
             "inputs",

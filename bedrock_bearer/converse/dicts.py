@@ -45,7 +45,24 @@ from bedrock_bearer.converse.citations import (
     SearchResultLocation,
     WebLocation,
 )
+from bedrock_bearer.converse.configuration import (
+    GuardrailStreamProcessingMode,
+    GuardrailTrace,
+    JsonSchemaDefinition,
+    OutputFormat,
+    OutputFormatStructure,
+    OutputFormatType,
+    PerformanceConfigLatency,
+    ServiceTierType,
+)
 from bedrock_bearer.converse.content import CacheTTL, ConversationRole
+from bedrock_bearer.converse.guardrail_content import (
+    GuardrailContentQualifier,
+    GuardrailImageBlock,
+    GuardrailImageFormat,
+    GuardrailImageSource,
+    GuardrailTextBlock,
+)
 from bedrock_bearer.converse.media import (
     AudioBlock,
     AudioFormat,
@@ -62,16 +79,6 @@ from bedrock_bearer.converse.media import (
     VideoBlock,
     VideoFormat,
     VideoSource,
-)
-from bedrock_bearer.converse.request import (
-    GuardrailStreamProcessingMode,
-    GuardrailTrace,
-    JsonSchemaDefinition,
-    OutputFormat,
-    OutputFormatStructure,
-    OutputFormatType,
-    PerformanceConfigLatency,
-    ServiceTierType,
 )
 from bedrock_bearer.converse.tools import (
     AnyToolChoice,
@@ -118,10 +125,16 @@ __all__ = [
     "GuardImageDict",
     "GuardTextDict",
     "GuardrailConfigurationDict",
+    "GuardrailContentBlockDict",
     "GuardrailConverseContentBlockDict",
     "GuardrailConverseImageBlockDict",
     "GuardrailConverseImageSourceDict",
     "GuardrailConverseTextBlockDict",
+    "GuardrailImageBlockDict",
+    "GuardrailImageContentDict",
+    "GuardrailImageSourceDict",
+    "GuardrailTextBlockDict",
+    "GuardrailTextContentDict",
     "ImageBlockDict",
     "ImageContentDict",
     "ImageSourceDict",
@@ -399,6 +412,32 @@ class GuardrailConverseTextBlockDict(TypedDict):
 
     text: str
     qualifiers: NotRequired[Sequence[GuardrailConverseContentQualifier]]
+
+
+class GuardrailImageBlockDict(TypedDict):
+    """An image to check."""
+
+    format: GuardrailImageFormat
+    source: GuardrailImageSource | GuardrailImageSourceDict | UntypedDict
+
+
+class GuardrailImageContentDict(TypedDict):
+    """An image to check."""
+
+    image: GuardrailImageBlock | GuardrailImageBlockDict | UntypedDict
+
+
+class GuardrailTextBlockDict(TypedDict):
+    """Text to check. `qualifiers` say what a contextual grounding check is to use it as."""
+
+    text: str
+    qualifiers: NotRequired[Sequence[GuardrailContentQualifier]]
+
+
+class GuardrailTextContentDict(TypedDict):
+    """Text to check."""
+
+    text: GuardrailTextBlock | GuardrailTextBlockDict | UntypedDict
 
 
 class ImageBlockDict(TypedDict):
@@ -752,8 +791,10 @@ ContentBlockDict: TypeAlias = (
     | ToolRemovalContentDict
 )
 DocumentSourceDict: TypeAlias = BytesSourceDict | S3SourceDict | TextSourceDict | ContentSourceDict
+GuardrailContentBlockDict: TypeAlias = GuardrailTextContentDict | GuardrailImageContentDict
 GuardrailConverseContentBlockDict: TypeAlias = GuardTextDict | GuardImageDict
 GuardrailConverseImageSourceDict: TypeAlias = BytesSourceDict
+GuardrailImageSourceDict: TypeAlias = BytesSourceDict
 ImageSourceDict: TypeAlias = BytesSourceDict | S3SourceDict
 ReasoningContentBlockDict: TypeAlias = ReasoningTextDict | RedactedReasoningDict
 SystemContentBlockDict: TypeAlias = TextContentDict | GuardContentDict | CachePointContentDict

@@ -12,8 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from bedrock_bearer.converse.blocks import SystemContentBlock
+from bedrock_bearer.converse.configuration import (
+    GuardrailConfiguration,
+    InferenceConfiguration,
+    OutputConfig,
+    PerformanceConfigLatency,
+    PerformanceConfiguration,
+    PromptVariableValues,
+    ServiceTier,
+    ServiceTierType,
+)
 from bedrock_bearer.converse.dicts import (
     GuardrailConfigurationDict,
+    GuardrailContentBlockDict,
     InferenceConfigurationDict,
     MessageDict,
     OutputConfigDict,
@@ -24,21 +35,14 @@ from bedrock_bearer.converse.dicts import (
     ToolConfigurationDict,
     UntypedDict,
 )
+from bedrock_bearer.converse.guardrail_content import GuardrailContentBlock
 from bedrock_bearer.converse.message import Message
-from bedrock_bearer.converse.request import (
-    GuardrailConfiguration,
-    InferenceConfiguration,
-    OutputConfig,
-    PerformanceConfigLatency,
-    PerformanceConfiguration,
-    PromptVariableValues,
-    ServiceTier,
-    ServiceTierType,
-)
 from bedrock_bearer.converse.tools import ToolConfiguration
 
 __all__ = [
     "GuardrailConfigInput",
+    "GuardrailContentBlockInput",
+    "GuardrailContentInput",
     "InferenceConfigInput",
     "MessageInput",
     "MessagesInput",
@@ -62,6 +66,12 @@ SystemInput: TypeAlias = SystemBlockInput | Sequence[SystemBlockInput]
 InferenceConfigInput: TypeAlias = InferenceConfiguration | InferenceConfigurationDict | UntypedDict
 ToolConfigInput: TypeAlias = ToolConfiguration | ToolConfigurationDict | UntypedDict
 GuardrailConfigInput: TypeAlias = GuardrailConfiguration | GuardrailConfigurationDict | UntypedDict
+GuardrailContentBlockInput: TypeAlias = (
+    str | GuardrailContentBlock | GuardrailContentBlockDict | UntypedDict
+)
+GuardrailContentInput: TypeAlias = GuardrailContentBlockInput | Sequence[GuardrailContentBlockInput]
+"""What ApplyGuardrail checks: a text, a block, or a list of them."""
+
 PromptVariablesInput: TypeAlias = Mapping[
     str, str | PromptVariableValues | PromptVariableValuesDict | UntypedDict
 ]

@@ -4,17 +4,18 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from bedrock_bearer.converse.base import (
-    Document,
-    Integer,
-    Number,
-    OpenEnum,
-    WireModel,
-    read_model,
+from bedrock_bearer.converse.base import Document, WireModel, read_model
+from bedrock_bearer.converse.configuration import (
+    GuardrailConfiguration,
+    InferenceConfiguration,
+    OutputConfig,
+    PerformanceConfiguration,
+    PromptVariableValues,
+    ServiceTier,
 )
 from bedrock_bearer.converse.message import Message
 
@@ -39,95 +40,10 @@ else:
 
     ToolConfiguration = Annotated[Any, Deferred("bedrock_bearer.converse.tools:ToolConfiguration")]
 
-__all__ = [
-    "ConverseRequest",
-    "GuardrailConfiguration",
-    "GuardrailStreamProcessingMode",
-    "GuardrailTrace",
-    "InferenceConfiguration",
-    "JsonSchemaDefinition",
-    "OutputConfig",
-    "OutputFormat",
-    "OutputFormatStructure",
-    "OutputFormatType",
-    "PerformanceConfigLatency",
-    "PerformanceConfiguration",
-    "PromptVariableValues",
-    "ServiceTier",
-    "ServiceTierType",
-]
+__all__ = ["ConverseRequest"]
 
-PerformanceConfigLatency = Annotated[Literal["standard", "optimized"] | str, OpenEnum()]
-ServiceTierType = Annotated[Literal["priority", "default", "flex", "reserved"] | str, OpenEnum()]
-GuardrailTrace = Annotated[Literal["enabled", "disabled", "enabled_full"] | str, OpenEnum()]
-GuardrailStreamProcessingMode = Annotated[Literal["sync", "async"] | str, OpenEnum()]
-OutputFormatType = Annotated[Literal["json_schema"] | str, OpenEnum()]
 
 ModelT = TypeVar("ModelT", bound=WireModel)
-
-
-class InferenceConfiguration(WireModel):
-    """How the model writes: `max_tokens`, `temperature` and `top_p` from 0 to 1, stop sequences."""
-
-    max_tokens: Integer | None = None
-    temperature: Number | None = None
-    top_p: Number | None = None
-    stop_sequences: list[str] | None = None
-
-
-class GuardrailConfiguration(WireModel):
-    """The guardrail to apply. `stream_processing_mode` is for ConverseStream alone."""
-
-    guardrail_identifier: str | None = None
-    guardrail_version: str | None = None
-    trace: GuardrailTrace | None = None
-    stream_processing_mode: GuardrailStreamProcessingMode | None = None
-
-
-class PromptVariableValues(WireModel):
-    """The value of a variable in a prompt of Prompt management."""
-
-    text: str | None = None
-
-
-class PerformanceConfiguration(WireModel):
-    """`latency`: standard or optimized."""
-
-    latency: PerformanceConfigLatency | None = None
-
-
-class ServiceTier(WireModel):
-    """`type`: priority, default, flex or reserved."""
-
-    type: ServiceTierType
-
-
-class JsonSchemaDefinition(WireModel):
-    """The schema a structured reply must fit, as JSON text; read it as `schema_`."""
-
-    schema_: str = Field(alias="schema")
-    name: str | None = None
-    description: str | None = None
-
-
-class OutputFormatStructure(WireModel):
-    """The structure of a reply."""
-
-    json_schema: JsonSchemaDefinition | None = None
-
-
-class OutputFormat(WireModel):
-    """The format of a reply's text."""
-
-    type: OutputFormatType
-    structure: OutputFormatStructure
-
-
-class OutputConfig(WireModel):
-    """Structured output, and how much effort the model makes."""
-
-    text_format: OutputFormat | None = None
-    effort: str | None = None
 
 
 class ConverseRequest(WireModel):
@@ -240,7 +156,7 @@ def read_messages(messages: Any, model_id: str, prompt_variables: Any) -> list[A
         if prompt_variables is not None or ":prompt/" in str(model_id):
             return None
         raise ValueError("messages is missing: pass a text, a message or a list of messages")
-    several = _several(messages, "messages")
+    several = as_list(messages, "messages")
     if not several:
         raise ValueError("messages is empty: pass a text, a message or a list of messages")
     return [_message(message, place) for place, message in enumerate(several)]
@@ -272,11 +188,11 @@ def read_system(system: Any) -> list[Any] | None:
     if system is None:
         return None
     return [
-        {"text": block} if isinstance(block, str) else block for block in _several(system, "system")
+        {"text": block} if isinstance(block, str) else block for block in as_list(system, "system")
     ]
 
 
-def _several(value: Any, name: str) -> list[Any]:
+def as_list(value: Any, name: str) -> list[Any]:
     if isinstance(value, (str, Mapping, BaseModel)):
         return [value] if value else []
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):

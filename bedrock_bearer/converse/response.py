@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from bedrock_bearer.converse.base import Document, Integer, OpenEnum, WireModel
+from bedrock_bearer.converse.configuration import PerformanceConfiguration, ServiceTier
 from bedrock_bearer.converse.content import CacheTTL, TextContent
 from bedrock_bearer.converse.message import Message
-from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
 
 # The modules of blocks and of guardrail traces are imported when a reply first has one.
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from bedrock_bearer.converse.base import (
 )
 from bedrock_bearer.converse.blocks import JsonContent, ToolResultStatus, ToolUseType
 from bedrock_bearer.converse.citations import CitationLocation
+from bedrock_bearer.converse.configuration import PerformanceConfiguration, ServiceTier
 from bedrock_bearer.converse.content import ConversationRole, TextContent, UnknownContent
 from bedrock_bearer.converse.media import ErrorBlock, ImageFormat, ImageSource
-from bedrock_bearer.converse.request import PerformanceConfiguration, ServiceTier
 from bedrock_bearer.converse.response import (
     ConverseMetrics,
     ConverseTrace,

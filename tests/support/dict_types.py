@@ -16,6 +16,7 @@ from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from bedrock_bearer import converse
+from bedrock_bearer.converse.apply_guardrail import ApplyGuardrailRequest
 from bedrock_bearer.converse.base import (
     Blob,
     Deferred,
@@ -31,8 +32,17 @@ from bedrock_bearer.converse.base import (
 from bedrock_bearer.converse.request import ConverseRequest
 
 FILE = Path(converse.__file__).with_name("dicts.py")
-MODULES = ("content", "media", "citations", "blocks", "tools", "request")
-REQUESTS: tuple[type[WireModel], ...] = (ConverseRequest,)
+MODULES = (
+    "content",
+    "media",
+    "citations",
+    "blocks",
+    "tools",
+    "configuration",
+    "guardrail_content",
+    "apply_guardrail",
+)
+REQUESTS: tuple[type[WireModel], ...] = (ConverseRequest, ApplyGuardrailRequest)
 """What these hold gets a TypedDict, not the requests themselves."""
 
 # The service takes a list of blocks here; we take a text as well.
