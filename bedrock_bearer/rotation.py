@@ -17,7 +17,7 @@ from bedrock_bearer.keys.stored import EnvironmentKey
 from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from bedrock_bearer.access import GoverningPolicy
+    from bedrock_bearer.access.governing import GoverningPolicy
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import AnyKey

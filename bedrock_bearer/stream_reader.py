@@ -6,13 +6,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from bedrock_bearer.converse import (
-    ContentBlockDeltaEvent,
-    ConverseResponse,
-    StreamAccumulator,
-    StreamEvent,
-    parse_event_json,
-)
+from bedrock_bearer.converse.accumulator import StreamAccumulator
+from bedrock_bearer.converse.response import ConverseResponse
+from bedrock_bearer.converse.stream import ContentBlockDeltaEvent, StreamEvent, parse_event_json
 from bedrock_bearer.errors import (
     BedrockError,
     EventStreamDecodeError,

@@ -5,7 +5,7 @@ Policy documents need pydantic's models and are loaded when they are first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bedrock_bearer.lazy import lazy_names
 
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.access.governing import GoverningPolicy
     from bedrock_bearer.access.located import LocatedStatement
     from bedrock_bearer.access.location import locate
-
-    # These two need boto3: `bedrock_bearer.aws.policies` has them, with their types.
-    FetchedPolicies: Any
-    fetch_policies: Any
+    from bedrock_bearer.aws.policies import FetchedPolicies, fetch_policies
 
 __all__ = [
     "Decision",

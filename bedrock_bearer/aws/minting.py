@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, cast
 
@@ -150,11 +149,13 @@ class ShortTermKeys(KeySource):
         return key
 
     def _mint(self) -> ApiKey:
-        # The package has no type hints.
-        generator = import_module("aws_bedrock_token_generator")
+        from aws_bedrock_token_generator import (  # type: ignore[import-untyped]
+            provide_token,
+        )
+
         frozen = _Loaded(self._frozen_credentials())
         return ApiKey.parse(
-            generator.provide_token(self._region_to_sign_for(), frozen, self._lifetime),
+            provide_token(self._region_to_sign_for(), frozen, self._lifetime),
             source=_MINTED,
         )
 

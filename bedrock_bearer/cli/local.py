@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from bedrock_bearer.local import LocalBedrock
+    from bedrock_bearer.local.bedrock import LocalBedrock
     from bedrock_bearer.local.faults import Fault
 
 NO_AWS = "This is a local Bedrock, not AWS. Its keys, replies and token counts are made up."
@@ -44,7 +44,7 @@ def mint_key(
     token_type: str, user: str | None, account: str, region: str, hours: float | None
 ) -> None:
     """Print a made-up key in AWS's exact format. It is valid nowhere."""
-    from bedrock_bearer.local import LocalBedrock
+    from bedrock_bearer.local.bedrock import LocalBedrock
 
     bedrock = LocalBedrock(region=region, account_id=_account(account))
     key = bedrock.mint_key(token_type.upper(), user_name=user, expires_in=_hours(hours))
@@ -112,8 +112,8 @@ def serve(
 def _bedrock(
     region: str, script: str | None, deny: tuple[str, ...], faults: tuple[str, ...]
 ) -> LocalBedrock:
-    from bedrock_bearer.access import deny_use
-    from bedrock_bearer.local import LocalBedrock
+    from bedrock_bearer.access.build import deny_use
+    from bedrock_bearer.local.bedrock import LocalBedrock
     from bedrock_bearer.local.script import load_script
 
     bedrock = LocalBedrock(region=region)

@@ -21,12 +21,10 @@ from bedrock_bearer.facts import (
 )
 
 if TYPE_CHECKING:
-    from bedrock_bearer.access import (
-        Denial,
-        GoverningPolicy,
-        LocatedStatement,
-        NamedPolicy,
-    )
+    from bedrock_bearer.access.denial import Denial
+    from bedrock_bearer.access.evaluation import NamedPolicy
+    from bedrock_bearer.access.governing import GoverningPolicy
+    from bedrock_bearer.access.located import LocatedStatement
     from bedrock_bearer.aws.policies import FetchedPolicies
     from bedrock_bearer.keys.description import KeyDescription
 
@@ -47,7 +45,7 @@ def policy() -> None:
 @SCP_OPTION
 def deny(token_type: str, mantle: bool, scp: bool) -> None:
     """Print a policy that denies calls with keys of one type."""
-    from bedrock_bearer.access import deny_use
+    from bedrock_bearer.access.build import deny_use
 
     click.echo(deny_use(token_type, mantle=mantle).to_json())
 
@@ -58,7 +56,7 @@ def deny(token_type: str, mantle: bool, scp: bool) -> None:
 @SCP_OPTION
 def allow_only_command(token_type: str, mantle: bool, scp: bool) -> None:
     """Print a policy that allows calls with keys of one type, and denies others."""
-    from bedrock_bearer.access import allow_only
+    from bedrock_bearer.access.build import allow_only
 
     click.echo(allow_only(token_type, mantle=mantle, scp=scp).to_json())
 
@@ -68,7 +66,7 @@ def allow_only_command(token_type: str, mantle: bool, scp: bool) -> None:
 @SCP_OPTION
 def deny_all(mantle: bool, scp: bool) -> None:
     """Print a policy that denies calls with any API key."""
-    from bedrock_bearer.access import deny_all_keys
+    from bedrock_bearer.access.build import deny_all_keys
 
     click.echo(deny_all_keys(mantle=mantle).to_json())
 
@@ -78,7 +76,7 @@ def deny_all(mantle: bool, scp: bool) -> None:
 @SCP_OPTION
 def max_age(days: int, scp: bool) -> None:
     """Print a policy that lets no new long-term key live longer than DAYS."""
-    from bedrock_bearer.access import limit_key_age
+    from bedrock_bearer.access.build import limit_key_age
 
     click.echo(limit_key_age(days).to_json())
 
@@ -189,7 +187,8 @@ def _key(source: str | None, token_type: str | None) -> KeyDescription | None:
 
 def _read(path: str, *, as_json: bool) -> NamedPolicy:
     """Read a policy file; what is wrong with it is one line and exit code 2."""
-    from bedrock_bearer.access import NamedPolicy, read_document
+    from bedrock_bearer.access.document import read_document
+    from bedrock_bearer.access.evaluation import NamedPolicy
 
     try:
         return NamedPolicy(read_document(Path(path).read_text(encoding="utf-8-sig")), name=path)
@@ -222,7 +221,7 @@ def _of(fetched: FetchedPolicies | None) -> dict[str, Any]:
 
 
 def _denial(*, as_json: bool) -> Denial:
-    from bedrock_bearer.access import Denial
+    from bedrock_bearer.access.denial import Denial
 
     denial = Denial.parse(sys.stdin.read())
     if denial is None:
@@ -237,7 +236,7 @@ def _explain_message(
     fetched: FetchedPolicies | None,
     output: _Output,
 ) -> NoReturn:
-    from bedrock_bearer.access import GoverningPolicy
+    from bedrock_bearer.access.governing import GoverningPolicy
 
     governing = GoverningPolicy.from_denial(denial, key)
     located = _located(governing or denial, policies, fetched)
@@ -266,7 +265,7 @@ def _located(
 ) -> list[LocatedStatement]:
     if not policies and fetched is None:
         return []
-    from bedrock_bearer.access import locate
+    from bedrock_bearer.access.location import locate
 
     # Files do not say what kind of policy they are; what AWS holds does.
     return locate(refusal, policies) + (locate(refusal, fetched.policies) if fetched else [])
@@ -303,8 +302,8 @@ def _explain_decision(
     fetched: FetchedPolicies | None,
     output: _Output,
 ) -> NoReturn:
-    from bedrock_bearer.access import PolicySet, evaluate
     from bedrock_bearer.access.denial import account_of
+    from bedrock_bearer.access.evaluation import PolicySet, evaluate
 
     applying = PolicySet(identity=policies)
     known = dict(context)

@@ -11,8 +11,8 @@ from bedrock_bearer.cli.outcome import fail, key_document, print_json
 from bedrock_bearer.errors import BedrockError, InvalidRequestError, ResourceNotFoundError
 
 if TYPE_CHECKING:
-    from bedrock_bearer import BedrockClient
-    from bedrock_bearer.converse import ConverseResponse
+    from bedrock_bearer.client import BedrockClient
+    from bedrock_bearer.converse.response import ConverseResponse
 
 MAX_TOKENS = 100
 
@@ -64,11 +64,11 @@ def smoke(
 
 
 def _client(region: str | None, endpoint_url: str | None, local: bool) -> BedrockClient:
-    from bedrock_bearer import BedrockClient
+    from bedrock_bearer.client import BedrockClient
 
     if not local:
         return BedrockClient(region=region, endpoint_url=endpoint_url)
-    from bedrock_bearer.local import local_client
+    from bedrock_bearer.local.embedded import local_client
 
     return local_client(region=region or "us-east-1")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from bedrock_bearer.access import PolicyDocument
+from bedrock_bearer.access.document import PolicyDocument
 from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 from bedrock_bearer.keys.description import TokenType, utc_now
 from bedrock_bearer.local import minting

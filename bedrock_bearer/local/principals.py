@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bedrock_bearer.access import NamedPolicy, PolicyDocument, PolicySet, evaluate, read_document
+from bedrock_bearer.access.document import PolicyDocument, read_document
+from bedrock_bearer.access.evaluation import NamedPolicy, PolicySet, evaluate
 from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document

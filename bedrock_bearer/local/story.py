@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from bedrock_bearer.access import PolicyDocument, deny_use, limit_key_age
+from bedrock_bearer.access.build import deny_use, limit_key_age
+from bedrock_bearer.access.document import PolicyDocument
 from bedrock_bearer.facts import BEDROCK_SERVICE
 from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local.bedrock import LocalBedrock
@@ -84,7 +85,7 @@ def _the_policy(bedrock: LocalBedrock, short_term: str) -> Iterator[str]:
 
 
 def _the_fallback(bedrock: LocalBedrock, short_term: str, long_term: str) -> Iterator[str]:
-    from bedrock_bearer import FallbackKeys
+    from bedrock_bearer.keys.fallback import FallbackKeys
 
     yield _heading("3. The other key steps in")
     keys = FallbackKeys(short_term, long_term)

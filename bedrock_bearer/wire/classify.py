@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bedrock_bearer import errors
-from bedrock_bearer.access import Denial, GoverningPolicy
+from bedrock_bearer.access.denial import Denial
+from bedrock_bearer.access.governing import GoverningPolicy
 from bedrock_bearer.keys.description import KeyDescription, TokenType
 
 MAX_BODY_CHARACTERS = 4096

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from bedrock_bearer.access import NamedPolicy, read_document
+from bedrock_bearer.access.document import read_document
+from bedrock_bearer.access.evaluation import NamedPolicy
 from bedrock_bearer.local.control_plane.account import ControlPlaneError
 from bedrock_bearer.local.control_plane.query import (
     Parameters,
