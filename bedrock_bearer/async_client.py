@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     import httpx
     import httpx2
 
+    from bedrock_bearer.converse.apply_guardrail import (
+        ApplyGuardrailResponse,
+        GuardrailContentSource,
+        GuardrailOutputScope,
+    )
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
-    from bedrock_bearer.converse.inputs import MessagesInput
+    from bedrock_bearer.converse.inputs import GuardrailContentInput, MessagesInput
     from bedrock_bearer.converse.response import ConverseResponse
     from bedrock_bearer.operations import ProbeResult
     from bedrock_bearer.streams import AsyncConverseStream
@@ -97,6 +102,27 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
             options: see `CountTokensOptions`.
         """
         operation = operations.count_tokens(model_id, messages, options)
+        return await self._call(operation, timeout, deadline).run()
+
+    async def apply_guardrail(
+        self,
+        guardrail_identifier: str,
+        guardrail_version: str,
+        content: GuardrailContentInput,
+        *,
+        source: GuardrailContentSource = "INPUT",
+        output_scope: GuardrailOutputScope | None = None,
+        timeout: float | Timeout | None | Unset = UNSET,
+        deadline: float | None | Unset = UNSET,
+    ) -> ApplyGuardrailResponse:
+        """Check content with a guardrail; see `BedrockClient.apply_guardrail`."""
+        operation = operations.apply_guardrail(
+            guardrail_identifier,
+            guardrail_version,
+            content,
+            source=source,
+            output_scope=output_scope,
+        )
         return await self._call(operation, timeout, deadline).run()
 
     async def probe(

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     import httpx
     import httpx2
 
+    from bedrock_bearer.converse.apply_guardrail import (
+        ApplyGuardrailResponse,
+        GuardrailContentSource,
+        GuardrailOutputScope,
+    )
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
-    from bedrock_bearer.converse.inputs import MessagesInput
+    from bedrock_bearer.converse.inputs import GuardrailContentInput, MessagesInput
     from bedrock_bearer.converse.response import ConverseResponse
     from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.operations import Operation, ProbeResult
@@ -274,6 +279,42 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
         See https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html.
         """
         operation = operations.count_tokens(model_id, messages, options)
+        return run_blocking(self._call(operation, timeout, deadline).run())
+
+    def apply_guardrail(
+        self,
+        guardrail_identifier: str,
+        guardrail_version: str,
+        content: GuardrailContentInput,
+        *,
+        source: GuardrailContentSource = "INPUT",
+        output_scope: GuardrailOutputScope | None = None,
+        timeout: float | Timeout | None | Unset = UNSET,
+        deadline: float | None | Unset = UNSET,
+    ) -> ApplyGuardrailResponse:
+        """Check a text, or text and images, with a guardrail, without calling a model.
+
+        Args:
+            guardrail_identifier: the id or ARN of the guardrail.
+            guardrail_version: a version number, or "DRAFT".
+            content: what to check: a text, a block, or a list of them, as model or as dict.
+            source: "INPUT" for what a user wrote, "OUTPUT" for what a model wrote.
+            output_scope: "FULL" also reports what was not detected. Default: "INTERVENTIONS".
+            timeout: seconds for one attempt, instead of the client's.
+            deadline: seconds for the whole call, instead of the client's.
+
+        Raises:
+            BedrockError: as `converse`.
+
+        See https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ApplyGuardrail.html.
+        """
+        operation = operations.apply_guardrail(
+            guardrail_identifier,
+            guardrail_version,
+            content,
+            source=source,
+            output_scope=output_scope,
+        )
         return run_blocking(self._call(operation, timeout, deadline).run())
 
     def probe(

@@ -18,7 +18,9 @@ from bedrock_bearer.wire.endpoint import path_segment
 
 # What only a stream or a rarer operation needs is imported there: starting up takes time.
 if TYPE_CHECKING:
-    from bedrock_bearer.converse.count_tokens import CountTokensRequest, CountTokensResponse
+    from bedrock_bearer.converse.apply_guardrail import ApplyGuardrailResponse
+    from bedrock_bearer.converse.base import WireModel
+    from bedrock_bearer.converse.count_tokens import CountTokensResponse
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.stream_reader import StreamReader
     from bedrock_bearer.wire.transport import WireResponse
@@ -71,7 +73,7 @@ def converse(
     Raises:
         ConfigurationError: an argument is not valid.
     """
-    body = _body(ConverseRequest, model_id, messages, options)
+    body = _body(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse"
     return Operation("Converse", "POST", path, body, _read_converse, model_id)
 
@@ -84,7 +86,7 @@ def converse_stream(
     Raises:
         ConfigurationError: an argument is not valid.
     """
-    body = _body(ConverseRequest, model_id, messages, options)
+    body = _body(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse-stream"
     return Operation("ConverseStream", "POST", path, body, _read_converse_stream, model_id)
 
@@ -99,9 +101,25 @@ def count_tokens(
     """
     from bedrock_bearer.converse.count_tokens import CountTokensRequest
 
-    body = _body(CountTokensRequest, model_id, messages, options)
+    body = _body(CountTokensRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/count-tokens"
     return Operation("CountTokens", "POST", path, body, _read_count, model_id)
+
+
+def apply_guardrail(
+    identifier: str, version: str, content: Any, **options: Any
+) -> Operation[ApplyGuardrailResponse]:
+    """Return an ApplyGuardrail call.
+
+    Raises:
+        ConfigurationError: an argument is not valid.
+    """
+    from bedrock_bearer.converse.apply_guardrail import ApplyGuardrailRequest
+
+    body = _body(ApplyGuardrailRequest.build, identifier, version, content, **options)
+    guardrail = path_segment(identifier, "guardrail identifier")
+    path = f"/guardrail/{guardrail}/version/{path_segment(version, 'guardrail version')}/apply"
+    return Operation("ApplyGuardrail", "POST", path, body, _read_guardrail)
 
 
 def list_async_invokes() -> Operation[ProbeResult]:
@@ -112,14 +130,9 @@ def list_async_invokes() -> Operation[ProbeResult]:
 # ------------------------------------------------------------------------------ bodies and replies
 
 
-def _body(
-    request: type[ConverseRequest] | type[CountTokensRequest],
-    model_id: str,
-    messages: Any,
-    options: Mapping[str, Any],
-) -> bytes:
+def _body(build: Callable[..., WireModel], *arguments: Any, **options: Any) -> bytes:
     try:
-        return request.build(model_id, messages, **options).to_wire_json()
+        return build(*arguments, **options).to_wire_json()
     except (ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
     raise ConfigurationError(f"The call was not sent: {problem}")
@@ -147,6 +160,13 @@ def _read_count(response: WireResponse, key: KeyDescription) -> CountTokensRespo
 
     count: CountTokensResponse = _validated(CountTokensResponse, response)
     return count
+
+
+def _read_guardrail(response: WireResponse, key: KeyDescription) -> ApplyGuardrailResponse:
+    from bedrock_bearer.converse.apply_guardrail import ApplyGuardrailResponse
+
+    outcome: ApplyGuardrailResponse = _validated(ApplyGuardrailResponse, response)
+    return outcome
 
 
 def _read_probe(response: WireResponse, key: KeyDescription) -> ProbeResult:

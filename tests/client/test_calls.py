@@ -21,6 +21,7 @@ from bedrock_bearer.streams import AsyncConverseStream, ConverseStream
 from bedrock_bearer.wire.records import AttemptRecord, CallRecord
 
 VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
+GUARDRAIL = "arn:aws:bedrock:us-east-1:123456789012:guardrail/abc123"
 
 
 # ------------------------------------------------------------------------------------- converse
@@ -235,6 +236,53 @@ def test_count_tokens_gives_the_number_of_input_tokens(colour: Colour) -> None:
     }
 
 
+def test_apply_guardrail_says_what_to_use_instead_of_the_text(colour: Colour) -> None:
+    body = {
+        "action": "GUARDRAIL_INTERVENED",
+        "outputs": [{"text": "Sorry, not that."}],
+        "assessments": [],
+        "usage": {"topicPolicyUnits": 1},
+    }
+    with serve([http_reply(body)]) as server, colour.client(server.url) as client:
+        outcome = client.apply_guardrail(GUARDRAIL, "DRAFT", "Buy gold.", output_scope="FULL")
+
+    assert outcome.action == "GUARDRAIL_INTERVENED"
+    assert [output.text for output in outcome.outputs] == ["Sorry, not that."]
+    assert outcome.usage.topic_policy_units == 1
+    (request,) = server.requests
+    assert request.path == (
+        "/guardrail/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aguardrail%2Fabc123"
+        "/version/DRAFT/apply"
+    )
+    assert request.json == {
+        "source": "INPUT",
+        "content": [{"text": {"text": "Buy gold."}}],
+        "outputScope": "FULL",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("", "1", "Hi"), "guardrail_identifier is empty"),
+        (("abc", None, "Hi"), "guardrail_version is empty or not a string"),
+        (("abc", "1", []), "content is empty"),
+        (("a b", "1", "Hi"), "The guardrail identifier holds whitespace"),
+    ],
+)
+def test_a_guardrail_that_cannot_be_asked_for_is_refused_before_anything_is_sent(
+    colour: Colour, arguments: tuple[Any, ...], problem: str
+) -> None:
+    with (
+        serve([]) as server,
+        colour.client(server.url) as client,
+        pytest.raises(errors.ConfigurationError, match=problem),
+    ):
+        client.apply_guardrail(*arguments)
+
+    assert server.requests == []
+
+
 def test_a_probe_bills_nothing_and_says_which_key_was_accepted(colour: Colour) -> None:
     body: dict[str, Any] = {"asyncInvokeSummaries": []}
     with serve([http_reply(body)]) as server, colour.client(server.url) as client:
@@ -430,7 +478,7 @@ def test_both_colours_have_the_same_names_and_arguments(
     assert found == expected
 
 
-@pytest.mark.parametrize("name", ["converse", "count_tokens", "probe"])
+@pytest.mark.parametrize("name", ["converse", "count_tokens", "apply_guardrail", "probe"])
 def test_both_colours_return_the_same_types(name: str) -> None:
     sync = inspect.signature(getattr(BedrockClient, name)).return_annotation
     asynchronous = inspect.signature(getattr(AsyncBedrockClient, name)).return_annotation

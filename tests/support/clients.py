@@ -116,6 +116,9 @@ class ClientHandle:
     def count_tokens(self, model_id: Any = MODEL, messages: Any = "Hi", **options: Any) -> Any:
         return self._colour.finish(self.raw.count_tokens, model_id, messages, **options)
 
+    def apply_guardrail(self, *arguments: Any, **options: Any) -> Any:
+        return self._colour.finish(self.raw.apply_guardrail, *arguments, **options)
+
     def probe(self, **options: Any) -> Any:
         return self._colour.finish(self.raw.probe, **options)
 
