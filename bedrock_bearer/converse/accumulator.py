@@ -1,4 +1,4 @@
-"""Puts the events of a stream together: the reply that Converse would have given."""
+"""Makes the reply that Converse would have given out of the events of a stream."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ PIECES_JOINED_AT_ONCE = 1000
 
 
 class StreamAccumulator:
-    """Takes the events of one stream, in order, and gives the reply they make.
+    """Takes the events of one stream in order, and makes the reply out of them.
 
-    A tool's input is parsed once, when its block stops; until then, and where it is not JSON,
-    `input` is the text that came, a str. What is of a kind unknown here becomes an
-    `UnknownContent` with the keys `start` and `deltas`; unknown events are in `unknown_events`.
+    The input of a tool is parsed when its block stops. Until then, or if it is not JSON, `input`
+    is the text so far, a str. A block of an unknown kind becomes an `UnknownContent` with the keys
+    `start` and `deltas`; unknown events are in `unknown_events`.
     """
 
     def __init__(self) -> None:
@@ -64,11 +64,11 @@ class StreamAccumulator:
 
     @property
     def complete(self) -> bool:
-        """Whether the reply has ended: `messageStop` has come."""
+        """Whether the message has ended: `messageStop` was read."""
         return self._complete
 
     def add(self, event: StreamEvent) -> None:
-        """Take the next event."""
+        """Add the next event."""
         match event:
             case ContentBlockDeltaEvent():
                 index = event.content_block_index
@@ -90,7 +90,7 @@ class StreamAccumulator:
                 self.unknown_events.append(event)
 
     def response(self) -> ConverseResponse:
-        """The reply as far as it has come; the whole of it once `complete` and the figures came."""
+        """Return the reply so far."""
         content = [block for part in self._blocks for block in part.contents()]
         message = {**self._message, "content": content}
         return ConverseResponse.model_validate({"output": {"message": message}, **self._reply})
@@ -109,14 +109,14 @@ class StreamAccumulator:
 
 def _fields(event: WireModel) -> dict[str, Any]:
     fields = {**(event.model_extra or {})}
-    # The padding that AWS adds against guessing lengths says nothing about the reply.
+    # AWS pads events so that their length tells nothing; the padding is not part of the reply.
     fields.pop("p", None)
     known = event.model_fields_set.difference(event.model_extra or ())
     return fields | {name: getattr(event, name) for name in known}
 
 
 class _Pieces:
-    """The pieces of one text, or of one blob, joined as they become many."""
+    """The pieces of one text or one blob. Many pieces are joined to save memory."""
 
     def __init__(self) -> None:
         self._joined: list[Any] = []
@@ -124,7 +124,7 @@ class _Pieces:
 
     def add(self, piece: str | bytes) -> None:
         self._recent.append(piece)
-        # Short pieces cost more as objects than by what they say.
+        # A short piece takes more memory as an object than for its text.
         if len(self._recent) == PIECES_JOINED_AT_ONCE:
             self._joined.append(self._recent[0][:0].join(self._recent))
             self._recent.clear()
@@ -135,7 +135,7 @@ class _Pieces:
 
 
 class _Block:
-    """The parts of one block, until it stops; then the content they make, as wire dicts."""
+    """Collects the parts of one block, and makes its content of them, as wire dicts."""
 
     def __init__(self, start: ContentBlockStart | None) -> None:
         self._start = start
@@ -246,7 +246,7 @@ def _parse_tool_input(text: str) -> Any:
 
 
 def _join_texts(pieces: list[ToolResultBlockDelta]) -> list[dict[str, Any]]:
-    """The content of a tool's result: neighbouring texts are pieces of one."""
+    """Return the content of a tool's result. Neighbouring texts are pieces of one text."""
     contents: list[dict[str, Any]] = []
     texts: list[str] = []
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""What ApplyGuardrail takes and answers.
+"""The request and the reply of ApplyGuardrail.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ApplyGuardrail.html
 """
@@ -34,7 +34,7 @@ GuardrailOutputScope = Annotated[Literal["INTERVENTIONS", "FULL"] | str, OpenEnu
 
 
 class ApplyGuardrailRequest(WireModel):
-    """A request to ApplyGuardrail; `to_wire()` is the body, without what is in the path."""
+    """A request to ApplyGuardrail; `to_wire()` is the body, without the fields in the path."""
 
     guardrail_identifier: str = Field(default="", exclude=True)
     guardrail_version: str = Field(default="", exclude=True)

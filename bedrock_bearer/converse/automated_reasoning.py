@@ -64,7 +64,7 @@ class GuardrailAutomatedReasoningTranslation(WireModel):
 
 
 class GuardrailAutomatedReasoningScenario(WireModel):
-    """A case in which the statements hold."""
+    """A case in which the statements are true."""
 
     statements: list[GuardrailAutomatedReasoningStatement] | None = None
 
@@ -77,7 +77,7 @@ class GuardrailAutomatedReasoningRule(WireModel):
 
 
 class GuardrailAutomatedReasoningLogicWarning(WireModel):
-    """A flaw in the logic itself."""
+    """An error in the logic itself."""
 
     type: GuardrailAutomatedReasoningLogicWarningType | None = None
     premises: list[GuardrailAutomatedReasoningStatement] | None = None
@@ -136,7 +136,7 @@ class GuardrailAutomatedReasoningTooComplexFinding(WireModel):
 
 
 class GuardrailAutomatedReasoningNoTranslationsFinding(WireModel):
-    """Nothing in the text bears on the policy."""
+    """Nothing in the text is about the policy."""
 
 
 class GuardrailAutomatedReasoningValid(WireModel):
@@ -176,7 +176,7 @@ class GuardrailAutomatedReasoningTooComplex(WireModel):
 
 
 class GuardrailAutomatedReasoningNoTranslations(WireModel):
-    """Nothing in the text bears on the policy."""
+    """Nothing in the text is about the policy."""
 
     no_translations: GuardrailAutomatedReasoningNoTranslationsFinding
 

@@ -1,7 +1,7 @@
 """What every model of the Converse API shares: wire names, wire values, open unions.
 
-The modules of models do without `from __future__ import annotations`: pydantic would have to
-compile every annotation again when they are imported, a fifth of the time that takes.
+Modules with models do not use `from __future__ import annotations`: pydantic would then compile
+every annotation again, which takes a fifth of the time of the import.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ModelT = TypeVar("ModelT", bound="WireModel")
 
 
 def camel_case(name: str) -> str:
-    """The wire's name of a field: `tool_use_id` is `toolUseId`."""
+    """Return the name of a field on the wire: `toolUseId` for `tool_use_id`."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
@@ -41,8 +41,8 @@ def camel_case(name: str) -> str:
 class WireModel(BaseModel):
     """A structure of the API: snake_case in Python, AWS's names and values on the wire.
 
-    Unknown fields and values are kept, and `to_wire` gives back exactly what was read.
-    Instances are frozen.
+    Unknown fields and values are kept, and `to_wire` gives back exactly what was read. Instances
+    are frozen.
     """
 
     model_config = ConfigDict(
@@ -57,12 +57,12 @@ class WireModel(BaseModel):
     )
 
     if not TYPE_CHECKING:
-        # Every way in builds the class first, under the lock of `build`.
+        # Each of these builds the class first, under the lock of `build`.
         def __init__(self, /, **data):
             build(type(self))
             super().__init__(**data)
 
-        # Else pydantic takes it for an initialiser of ours and calls it for every dict it reads.
+        # Without this, pydantic would call our `__init__` for every dict that it reads.
         __init__.__pydantic_base_init__ = True
 
         @classmethod
@@ -76,22 +76,22 @@ class WireModel(BaseModel):
             return super().model_validate_json(json_data, **options)
 
     def to_wire(self) -> dict[str, Any]:
-        """The structure as JSON-able data under AWS's names: nothing added, nothing lost."""
+        """Return the structure as JSON data under AWS's names: exactly what was read or set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def to_wire_json(self) -> bytes:
-        """What `to_wire` gives, as JSON."""
+        """Return what `to_wire` returns, as JSON text in UTF-8."""
         try:
             return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True)
         except PydanticSerializationError:
-            # Half a surrogate pair, which a model may write, has no UTF-8, but an escape.
+            # Half of a surrogate pair, which a model may write, has an escape in JSON but no UTF-8.
             return json.dumps(self.to_wire()).encode("ascii")
 
 
 def build(model: type[BaseModel]) -> None:
-    """Build a model whose turn has come, in one thread alone.
+    """Build a model that is used for the first time, in one thread at a time.
 
-    Before pydantic 2.14 another thread that meets the model meanwhile reads it as its parent.
+    Before pydantic 2.14, another thread that uses the model meanwhile reads it as its parent class.
     """
     if model.__pydantic_complete__:
         return
@@ -103,7 +103,7 @@ _build_lock = RLock()
 
 
 def read_model(model: type[ModelT], value: Any) -> ModelT:
-    """As `model.model_validate(value)`, without the options and what they cost."""
+    """Do what `model.model_validate(value)` does, without the cost of its options."""
     if not model.__pydantic_complete__:
         build(model)
     instance: ModelT = model.__pydantic_validator__.validate_python(value)
@@ -111,31 +111,31 @@ def read_model(model: type[ModelT], value: Any) -> ModelT:
 
 
 def load_json(data: bytes) -> Any:
-    """As `json.loads(data)`, mostly in a fraction of the time.
+    """Parse JSON as `json.loads` does, but in most cases much faster.
 
     Raises:
-        ValueError: it is no JSON.
-        RecursionError: it is nested too deeply.
+        ValueError: the data is not JSON.
+        RecursionError: the data is nested too deeply.
     """
     try:
         return from_json(data)
     except ValueError:
-        # json takes what pydantic's parser does not, such as half of a surrogate pair.
+        # json accepts what pydantic's parser does not, such as half of a surrogate pair.
         return json.loads(data)
 
 
 class UnknownMember(WireModel):
-    """A union member this version does not know, kept as it came: see `to_wire()`."""
+    """A member of a union that this version does not know. `to_wire()` gives it back unchanged."""
 
 
 Reader = Callable[[Any], WireModel]
-"""Reads one value of a union, or gives back what is a member of it already."""
+"""Reads one value of a union. What is a model of the union already is returned as it is."""
 
 
 class OpenUnion:
-    """Reads a tagged union by the one key it holds; the last class of the union takes the unknown.
+    """Reads a union by the key of the dict. The last class of the union reads unknown members.
 
-    The classes are built when first met, not when the union is declared.
+    The classes are built when they are first used, not when the union is declared.
     """
 
     def __get_pydantic_core_schema__(
@@ -144,7 +144,7 @@ class OpenUnion:
         return core_schema.no_info_plain_validator_function(self.reader(get_args(source)))
 
     def reader(self, members: tuple[type[WireModel], ...]) -> Reader:
-        """Return what reads a value of the union of these classes."""
+        """Return the function that reads a value of the union of these classes."""
         unknown = members[-1]
         by_key: dict[str, type[WireModel]] = {}
         for member in members[:-1]:
@@ -166,8 +166,8 @@ class OpenUnion:
                     return value
                 raise PydanticCustomError(
                     "union_type",
-                    "Input should be a dict with one of the keys {keys}, or a model that "
-                    "stands for one; it is a {kind}",
+                    "Input should be a dict with one of the keys {keys}, or the model of one of "
+                    "them; it is a {kind}",
                     {"keys": keys, "kind": type(value).__name__},
                 )
             for key in value:
@@ -179,7 +179,7 @@ class OpenUnion:
 
 
 class DeferredUnion:
-    """An `OpenUnion` in a module that is imported when something else than `first` comes.
+    """An `OpenUnion` in a module that is imported only for a value that is not a `first`.
 
     `home` is `module:Union`.
     """
@@ -221,7 +221,7 @@ def _imported(home: str) -> Any:
 
 
 class Deferred:
-    """A model in a module that is imported when its first value comes; `home` is `module:Class`."""
+    """A model in a module that is imported when it is first used; `home` is `module:Class`."""
 
     def __init__(self, home: str) -> None:
         self.home = home
@@ -239,7 +239,7 @@ class Deferred:
 
 
 class OpenEnum:
-    """Any string: the literals of the annotation are what AWS documents today."""
+    """Any string. The literals of the annotation are the values that AWS documents today."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -248,13 +248,13 @@ class OpenEnum:
 
 
 class EncodedBytes(bytes):
-    """Bytes read from base64 text that standard encoding would not give back; `text` is that."""
+    """Bytes from base64 text that is not in standard form; `text` is that text."""
 
     text: str
 
 
 def read_blob(value: Any) -> bytes:
-    """Raw bytes, or base64 text as it stands on the wire."""
+    """Return the bytes of raw bytes or of base64 text."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return value if isinstance(value, bytes) else bytes(value)
     if not isinstance(value, str):
@@ -285,7 +285,7 @@ def _read_unusual_base64(text: str) -> EncodedBytes:
 
 
 def write_blob(value: bytes) -> str:
-    """Standard base64 with padding, the only kind AWS takes."""
+    """Return standard base64 with padding, the only form that AWS takes."""
     return value.text if isinstance(value, EncodedBytes) else b64encode(value).decode()
 
 
@@ -302,7 +302,7 @@ class _BlobSchema:
 
 
 def read_number(value: Any) -> int | float:
-    """A finite number that stays what it is: 1 is not turned into 1.0."""
+    """Return a finite number as it is: 1 is not turned into 1.0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise PydanticCustomError("number_type", "Input should be a number")
     if not math.isfinite(value):
@@ -318,7 +318,7 @@ class _NumberSchema:
 
 
 def read_document(value: Any) -> Any:
-    """Free JSON, returned as it is; what JSON cannot carry is refused."""
+    """Return a JSON document as it is, and refuse what JSON cannot hold."""
     todo = [value]
     while todo:
         item = todo.pop()

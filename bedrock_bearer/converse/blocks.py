@@ -1,8 +1,8 @@
-"""The blocks a message may hold besides text.
+"""The blocks that a message may hold besides text.
 
-A union of AWS is here a union of classes, one for each member, with that member as its one field:
-`{"toolUse": {...}}` is `ToolUseContent(tool_use=ToolUseBlock(...))`. What this version does not
-know becomes an `Unknown...` that keeps it.
+A union of AWS is a union of classes here: one class for each member, with that member as its only
+field. `{"toolUse": {...}}` is `ToolUseContent(tool_use=ToolUseBlock(...))`. A member that this
+version does not know becomes an `Unknown...` that keeps it.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html
 """
@@ -69,7 +69,7 @@ CachePointType = Annotated[Literal["default"] | str, OpenEnum()]
 
 
 class CachePointBlock(WireModel):
-    """Everything before this point may be cached."""
+    """Marks that everything before it may be cached; `ttl` is for how long."""
 
     type: CachePointType
     ttl: CacheTTL | None = None
@@ -81,7 +81,7 @@ class CachePointContent(WireModel):
     cache_point: CachePointBlock
 
 
-# Content for a guardrail to assess.
+# Content for a guardrail to check.
 
 
 GuardrailConverseImageFormat = Annotated[Literal["png", "jpeg"] | str, OpenEnum()]
@@ -91,7 +91,7 @@ GuardrailConverseContentQualifier = Annotated[
 
 
 class GuardrailConverseTextBlock(WireModel):
-    """Text for the guardrail to assess."""
+    """Text for the guardrail to check."""
 
     text: str
     qualifiers: list[GuardrailConverseContentQualifier] | None = None
@@ -101,20 +101,20 @@ GuardrailConverseImageSource = Annotated[BytesSource | UnknownMember, OpenUnion(
 
 
 class GuardrailConverseImageBlock(WireModel):
-    """An image for the guardrail to assess."""
+    """An image for the guardrail to check."""
 
     format: GuardrailConverseImageFormat
     source: GuardrailConverseImageSource
 
 
 class GuardText(WireModel):
-    """Guarded text."""
+    """Text for the guardrail to check."""
 
     text: GuardrailConverseTextBlock
 
 
 class GuardImage(WireModel):
-    """A guarded image."""
+    """An image for the guardrail to check."""
 
     image: GuardrailConverseImageBlock
 
@@ -123,7 +123,7 @@ GuardrailConverseContentBlock = Annotated[GuardText | GuardImage | UnknownMember
 
 
 class GuardContent(WireModel):
-    """Content for the guardrail to assess."""
+    """Content for the guardrail to check."""
 
     guard_content: GuardrailConverseContentBlock
 
@@ -132,20 +132,20 @@ class GuardContent(WireModel):
 
 
 class ReasoningTextBlock(WireModel):
-    """Reasoning in the clear. Send it back unchanged, `signature` included."""
+    """Readable reasoning. Send it back unchanged, with its `signature`."""
 
     text: str = ""
     signature: str | None = None
 
 
 class ReasoningText(WireModel):
-    """Reasoning in the clear."""
+    """Readable reasoning."""
 
     reasoning_text: ReasoningTextBlock
 
 
 class RedactedReasoning(WireModel):
-    """Reasoning the provider encrypted. Send it back unchanged."""
+    """Reasoning that the provider encrypted. Send it back unchanged."""
 
     redacted_content: Blob
 
@@ -154,7 +154,7 @@ ReasoningContentBlock = Annotated[ReasoningText | RedactedReasoning | UnknownMem
 
 
 class ReasoningContent(WireModel):
-    """What the model thought before it answered."""
+    """The reasoning of the model before it answered."""
 
     reasoning_content: ReasoningContentBlock
 
@@ -167,16 +167,16 @@ ToolResultStatus = Annotated[Literal["success", "error"] | str, OpenEnum()]
 
 
 class JsonContent(WireModel):
-    """JSON, as a tool gives it; read it as `json_`."""
+    """JSON from a tool; the attribute is `json_`."""
 
     json_: Document = Field(alias="json")
 
 
 class ToolUseBlock(WireModel):
-    """The model asks for a tool; answer with a `ToolResultBlock` of the same `tool_use_id`.
+    """The model asks for a tool. Answer with a `ToolResultBlock` of the same `tool_use_id`.
 
-    `input` is what the model wrote, usually a dict; a stream that broke off or held malformed JSON
-    leaves it as the raw text, a str.
+    `input` is what the model wrote, usually a dict. It is the raw text, a str, if a stream broke
+    off or the JSON in it was malformed.
     """
 
     tool_use_id: str
@@ -204,7 +204,7 @@ ToolResultContentBlock = Annotated[
 
 
 class ToolResultBlock(WireModel):
-    """What a tool gave."""
+    """The result of a tool."""
 
     tool_use_id: str
     content: list[ToolResultContentBlock]
@@ -213,13 +213,13 @@ class ToolResultBlock(WireModel):
 
 
 class ToolResultContent(WireModel):
-    """What a tool gave."""
+    """The result of a tool."""
 
     tool_result: ToolResultBlock
 
 
 class ToolReference(WireModel):
-    """A tool that joins or leaves in the middle of a conversation."""
+    """A tool that is added or removed in the middle of a conversation."""
 
     type: str | None = None
     name: str | None = None
@@ -239,13 +239,13 @@ class ToolRemovalBlock(WireModel):
 
 
 class ToolAdditionContent(WireModel):
-    """A tool joins."""
+    """A tool is added."""
 
     tool_addition: ToolAdditionBlock
 
 
 class ToolRemovalContent(WireModel):
-    """A tool leaves."""
+    """A tool is removed."""
 
     tool_removal: ToolRemovalBlock
 

@@ -32,7 +32,7 @@ __all__ = [
 
 
 class CitationsConfig(WireModel):
-    """Whether the model cites a document or a search result."""
+    """Whether the model is to cite a document or a search result."""
 
     enabled: Boolean
 
@@ -44,7 +44,7 @@ class SearchResultContentBlock(WireModel):
 
 
 class SearchResultBlock(WireModel):
-    """A search result the model can cite; `source` is a URL or an identifier."""
+    """A search result that the model can cite; `source` is a URL or an identifier."""
 
     source: str
     title: str
@@ -98,31 +98,31 @@ class SearchResultLocation(WireModel):
 
 
 class WebCitation(WireModel):
-    """Cited from the web."""
+    """A citation from the web."""
 
     web: WebLocation
 
 
 class DocumentCharCitation(WireModel):
-    """Cited from characters of a document."""
+    """A citation from characters of a document."""
 
     document_char: DocumentCharLocation
 
 
 class DocumentPageCitation(WireModel):
-    """Cited from pages of a document."""
+    """A citation from pages of a document."""
 
     document_page: DocumentPageLocation
 
 
 class DocumentChunkCitation(WireModel):
-    """Cited from pieces of a document."""
+    """A citation from pieces of a document."""
 
     document_chunk: DocumentChunkLocation
 
 
 class SearchResultCitation(WireModel):
-    """Cited from a search result."""
+    """A citation from a search result."""
 
     search_result_location: SearchResultLocation
 
@@ -139,19 +139,19 @@ CitationLocation = Annotated[
 
 
 class CitationSourceContent(WireModel):
-    """What the source says."""
+    """A passage of the source."""
 
     text: str | None = None
 
 
 class CitationGeneratedContent(WireModel):
-    """What the model says on the strength of it."""
+    """Text that the model wrote from its sources."""
 
     text: str | None = None
 
 
 class Citation(WireModel):
-    """A source the model relied on."""
+    """A source that the model relied on."""
 
     title: str | None = None
     source: str | None = None
@@ -160,7 +160,7 @@ class Citation(WireModel):
 
 
 class CitationsContentBlock(WireModel):
-    """Text the model backs with citations."""
+    """Text of the model, with its citations."""
 
     content: list[CitationGeneratedContent] | None = None
     citations: list[Citation] | None = None

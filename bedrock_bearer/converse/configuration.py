@@ -35,7 +35,7 @@ OutputFormatType = Annotated[Literal["json_schema"] | str, OpenEnum()]
 
 
 class InferenceConfiguration(WireModel):
-    """How the model writes: `max_tokens`, `temperature` and `top_p` from 0 to 1, stop sequences."""
+    """How the model writes. `temperature` and `top_p` are from 0 to 1."""
 
     max_tokens: Integer | None = None
     temperature: Number | None = None
@@ -44,7 +44,7 @@ class InferenceConfiguration(WireModel):
 
 
 class GuardrailConfiguration(WireModel):
-    """The guardrail to apply. `stream_processing_mode` is for ConverseStream alone."""
+    """The guardrail to apply. `stream_processing_mode` is only for ConverseStream."""
 
     guardrail_identifier: str | None = None
     guardrail_version: str | None = None
@@ -59,19 +59,19 @@ class PromptVariableValues(WireModel):
 
 
 class PerformanceConfiguration(WireModel):
-    """`latency`: standard or optimized."""
+    """The latency: "standard" or "optimized"."""
 
     latency: PerformanceConfigLatency | None = None
 
 
 class ServiceTier(WireModel):
-    """`type`: priority, default, flex or reserved."""
+    """The processing tier: "priority", "default", "flex" or "reserved"."""
 
     type: ServiceTierType
 
 
 class JsonSchemaDefinition(WireModel):
-    """The schema a structured reply must fit, as JSON text; read it as `schema_`."""
+    """The JSON Schema of a structured reply, as JSON text; the attribute is `schema_`."""
 
     schema_: str = Field(alias="schema")
     name: str | None = None
@@ -79,7 +79,7 @@ class JsonSchemaDefinition(WireModel):
 
 
 class OutputFormatStructure(WireModel):
-    """The structure of a reply."""
+    """The structure of a reply's text."""
 
     json_schema: JsonSchemaDefinition | None = None
 
@@ -92,7 +92,7 @@ class OutputFormat(WireModel):
 
 
 class OutputConfig(WireModel):
-    """Structured output, and how much effort the model makes."""
+    """The format of the reply, and how much effort the model makes."""
 
     text_format: OutputFormat | None = None
     effort: str | None = None

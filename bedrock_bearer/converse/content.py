@@ -1,6 +1,6 @@
-"""What every message is made of: a role, and text.
+"""The parts that every message has: a role and text.
 
-The other blocks are in `blocks`, the messages themselves in `message`.
+The other blocks are in `blocks`, and messages are in `message`.
 """
 
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ CacheTTL = Annotated[Literal["5m", "1h"] | str, OpenEnum()]
 
 
 class UnknownContent(UnknownMember):
-    """A content block this version does not know, kept as it came: see `to_wire()`."""
+    """A content block that this version does not know. `to_wire()` gives it back unchanged."""
 
 
 class TextContent(WireModel):

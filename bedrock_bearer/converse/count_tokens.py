@@ -1,4 +1,4 @@
-"""What CountTokens takes and answers.
+"""The request and the reply of CountTokens.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 """
@@ -40,7 +40,7 @@ __all__ = [
 
 
 class ConverseTokensRequest(WireModel):
-    """The part of a Converse request that has tokens to count."""
+    """The parts of a Converse request that have tokens."""
 
     messages: list[Message] | None = None
     system: list[SystemContentBlock] | None = None
@@ -49,7 +49,7 @@ class ConverseTokensRequest(WireModel):
 
 
 class InvokeModelTokensRequest(WireModel):
-    """The body of an InvokeModel request, whose tokens are to be counted."""
+    """The body of an InvokeModel request."""
 
     body: Blob
 
@@ -87,9 +87,10 @@ class CountTokensRequest(WireModel):
         tool_config: "ToolConfigInput | None" = None,
         additional_model_request_fields: Any = None,
     ) -> "CountTokensRequest":
-        """A request from the arguments of `ConverseRequest.build` that have tokens.
+        """Build a request from the arguments of `ConverseRequest.build` that have tokens.
 
-        Raises ValueError as that does.
+        Raises:
+            ValueError: an argument is not valid; see `ConverseRequest.build`.
         """
         given = {
             "messages": read_messages(messages, model_id, None),
@@ -105,6 +106,6 @@ class CountTokensRequest(WireModel):
 
 
 class CountTokensResponse(WireModel):
-    """What CountTokens answers."""
+    """The reply of CountTokens."""
 
     input_tokens: Integer = 0

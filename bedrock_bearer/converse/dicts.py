@@ -213,7 +213,7 @@ BlobValue: TypeAlias = bytes | bytearray | memoryview | str
 
 
 class AnyToolChoiceDict(TypedDict):
-    """The model uses some tool."""
+    """The model must use a tool."""
 
 
 class AudioBlockDict(TypedDict):
@@ -231,17 +231,17 @@ class AudioContentDict(TypedDict):
 
 
 class AutoToolChoiceDict(TypedDict):
-    """The model decides."""
+    """The model decides whether to use a tool."""
 
 
 class BytesSourceDict(TypedDict):
-    """The data itself: raw `bytes` in Python, base64 on the wire."""
+    """The data itself: `bytes` in Python, base64 on the wire."""
 
     bytes: BlobValue
 
 
 class CachePointBlockDict(TypedDict):
-    """Everything before this point may be cached."""
+    """Marks that everything before it may be cached; `ttl` is for how long."""
 
     type: CachePointType
     ttl: NotRequired[CacheTTL]
@@ -254,7 +254,7 @@ class CachePointContentDict(TypedDict):
 
 
 class CitationDict(TypedDict):
-    """A source the model relied on."""
+    """A source that the model relied on."""
 
     title: NotRequired[str]
     source: NotRequired[str]
@@ -265,19 +265,19 @@ class CitationDict(TypedDict):
 
 
 class CitationGeneratedContentDict(TypedDict):
-    """What the model says on the strength of it."""
+    """Text that the model wrote from its sources."""
 
     text: NotRequired[str]
 
 
 class CitationSourceContentDict(TypedDict):
-    """What the source says."""
+    """A passage of the source."""
 
     text: NotRequired[str]
 
 
 class CitationsConfigDict(TypedDict):
-    """Whether the model cites a document or a search result."""
+    """Whether the model is to cite a document or a search result."""
 
     enabled: bool
 
@@ -289,7 +289,7 @@ class CitationsContentDict(TypedDict):
 
 
 class CitationsContentBlockDict(TypedDict):
-    """Text the model backs with citations."""
+    """Text of the model, with its citations."""
 
     content: NotRequired[
         Sequence[CitationGeneratedContent | CitationGeneratedContentDict | UntypedDict]
@@ -298,13 +298,13 @@ class CitationsContentBlockDict(TypedDict):
 
 
 class ContentSourceDict(TypedDict):
-    """A document given in pieces, each of which can be cited."""
+    """A document in pieces, each of which can be cited."""
 
     content: Sequence[DocumentContentBlock | DocumentContentBlockDict | UntypedDict]
 
 
 class DocumentBlockDict(TypedDict):
-    """A document. The model sees `name`: keep it neutral."""
+    """A document. The model sees `name`, so it should be neutral: AWS warns of prompt injection."""
 
     name: str
     source: DocumentSource | DocumentSourceDict | UntypedDict
@@ -314,7 +314,7 @@ class DocumentBlockDict(TypedDict):
 
 
 class DocumentCharCitationDict(TypedDict):
-    """Cited from characters of a document."""
+    """A citation from characters of a document."""
 
     documentChar: DocumentCharLocation | DocumentCharLocationDict | UntypedDict
 
@@ -328,7 +328,7 @@ class DocumentCharLocationDict(TypedDict):
 
 
 class DocumentChunkCitationDict(TypedDict):
-    """Cited from pieces of a document."""
+    """A citation from pieces of a document."""
 
     documentChunk: DocumentChunkLocation | DocumentChunkLocationDict | UntypedDict
 
@@ -348,13 +348,13 @@ class DocumentContentDict(TypedDict):
 
 
 class DocumentContentBlockDict(TypedDict):
-    """A piece of a document given in pieces."""
+    """A piece of a document."""
 
     text: NotRequired[str]
 
 
 class DocumentPageCitationDict(TypedDict):
-    """Cited from pages of a document."""
+    """A citation from pages of a document."""
 
     documentPage: DocumentPageLocation | DocumentPageLocationDict | UntypedDict
 
@@ -368,31 +368,31 @@ class DocumentPageLocationDict(TypedDict):
 
 
 class ErrorBlockDict(TypedDict):
-    """Why a block could not be given."""
+    """Why the block has no data."""
 
     message: NotRequired[str]
 
 
 class GuardContentDict(TypedDict):
-    """Content for the guardrail to assess."""
+    """Content for the guardrail to check."""
 
     guardContent: GuardrailConverseContentBlock | GuardrailConverseContentBlockDict | UntypedDict
 
 
 class GuardImageDict(TypedDict):
-    """A guarded image."""
+    """An image for the guardrail to check."""
 
     image: GuardrailConverseImageBlock | GuardrailConverseImageBlockDict | UntypedDict
 
 
 class GuardTextDict(TypedDict):
-    """Guarded text."""
+    """Text for the guardrail to check."""
 
     text: GuardrailConverseTextBlock | GuardrailConverseTextBlockDict | UntypedDict
 
 
 class GuardrailConfigurationDict(TypedDict):
-    """The guardrail to apply. `stream_processing_mode` is for ConverseStream alone."""
+    """The guardrail to apply. `stream_processing_mode` is only for ConverseStream."""
 
     guardrailIdentifier: NotRequired[str]
     guardrailVersion: NotRequired[str]
@@ -401,14 +401,14 @@ class GuardrailConfigurationDict(TypedDict):
 
 
 class GuardrailConverseImageBlockDict(TypedDict):
-    """An image for the guardrail to assess."""
+    """An image for the guardrail to check."""
 
     format: GuardrailConverseImageFormat
     source: GuardrailConverseImageSource | GuardrailConverseImageSourceDict | UntypedDict
 
 
 class GuardrailConverseTextBlockDict(TypedDict):
-    """Text for the guardrail to assess."""
+    """Text for the guardrail to check."""
 
     text: str
     qualifiers: NotRequired[Sequence[GuardrailConverseContentQualifier]]
@@ -441,7 +441,7 @@ class GuardrailTextContentDict(TypedDict):
 
 
 class ImageBlockDict(TypedDict):
-    """An image. `source` is None only where a stream broke off or `error` says why."""
+    """An image. `source` is None only if the stream broke off or `error` says why."""
 
     format: ImageFormat
     source: NotRequired[ImageSource | ImageSourceDict | UntypedDict]
@@ -455,7 +455,7 @@ class ImageContentDict(TypedDict):
 
 
 class InferenceConfigurationDict(TypedDict):
-    """How the model writes: `max_tokens`, `temperature` and `top_p` from 0 to 1, stop sequences."""
+    """How the model writes. `temperature` and `top_p` are from 0 to 1."""
 
     maxTokens: NotRequired[int]
     temperature: NotRequired[float]
@@ -464,13 +464,13 @@ class InferenceConfigurationDict(TypedDict):
 
 
 class JsonContentDict(TypedDict):
-    """JSON, as a tool gives it; read it as `json_`."""
+    """JSON from a tool; the attribute is `json_`."""
 
     json: Any
 
 
 class JsonSchemaDefinitionDict(TypedDict):
-    """The schema a structured reply must fit, as JSON text; read it as `schema_`."""
+    """The JSON Schema of a structured reply, as JSON text; the attribute is `schema_`."""
 
     schema: str
     name: NotRequired[str]
@@ -488,7 +488,7 @@ class MessageDict(TypedDict):
 
 
 class OutputConfigDict(TypedDict):
-    """Structured output, and how much effort the model makes."""
+    """The format of the reply, and how much effort the model makes."""
 
     textFormat: NotRequired[OutputFormat | OutputFormatDict | UntypedDict]
     effort: NotRequired[str]
@@ -502,13 +502,13 @@ class OutputFormatDict(TypedDict):
 
 
 class OutputFormatStructureDict(TypedDict):
-    """The structure of a reply."""
+    """The structure of a reply's text."""
 
     jsonSchema: NotRequired[JsonSchemaDefinition | JsonSchemaDefinitionDict | UntypedDict]
 
 
 class PerformanceConfigurationDict(TypedDict):
-    """`latency`: standard or optimized."""
+    """The latency: "standard" or "optimized"."""
 
     latency: NotRequired[PerformanceConfigLatency]
 
@@ -520,26 +520,26 @@ class PromptVariableValuesDict(TypedDict):
 
 
 class ReasoningContentDict(TypedDict):
-    """What the model thought before it answered."""
+    """The reasoning of the model before it answered."""
 
     reasoningContent: ReasoningContentBlock | ReasoningContentBlockDict | UntypedDict
 
 
 class ReasoningTextDict(TypedDict):
-    """Reasoning in the clear."""
+    """Readable reasoning."""
 
     reasoningText: ReasoningTextBlock | ReasoningTextBlockDict | UntypedDict
 
 
 class ReasoningTextBlockDict(TypedDict):
-    """Reasoning in the clear. Send it back unchanged, `signature` included."""
+    """Readable reasoning. Send it back unchanged, with its `signature`."""
 
     text: NotRequired[str]
     signature: NotRequired[str]
 
 
 class RedactedReasoningDict(TypedDict):
-    """Reasoning the provider encrypted. Send it back unchanged."""
+    """Reasoning that the provider encrypted. Send it back unchanged."""
 
     redactedContent: BlobValue
 
@@ -552,13 +552,13 @@ class S3LocationDict(TypedDict):
 
 
 class S3SourceDict(TypedDict):
-    """Data that lies in S3."""
+    """Data in S3."""
 
     s3Location: S3Location | S3LocationDict | UntypedDict
 
 
 class SearchResultBlockDict(TypedDict):
-    """A search result the model can cite; `source` is a URL or an identifier."""
+    """A search result that the model can cite; `source` is a URL or an identifier."""
 
     source: str
     title: str
@@ -567,7 +567,7 @@ class SearchResultBlockDict(TypedDict):
 
 
 class SearchResultCitationDict(TypedDict):
-    """Cited from a search result."""
+    """A citation from a search result."""
 
     searchResultLocation: SearchResultLocation | SearchResultLocationDict | UntypedDict
 
@@ -593,25 +593,25 @@ class SearchResultLocationDict(TypedDict):
 
 
 class ServiceTierDict(TypedDict):
-    """`type`: priority, default, flex or reserved."""
+    """The processing tier: "priority", "default", "flex" or "reserved"."""
 
     type: ServiceTierType
 
 
 class SpecificToolChoiceDict(TypedDict):
-    """The model uses this tool."""
+    """The model must use this tool."""
 
     name: str
 
 
 class SystemToolDict(TypedDict):
-    """A tool the service runs itself, by name."""
+    """A tool that the service runs, by its name."""
 
     name: str
 
 
 class SystemToolToolDict(TypedDict):
-    """A tool the service runs."""
+    """A tool that the service runs."""
 
     systemTool: SystemTool | SystemToolDict | UntypedDict
 
@@ -623,7 +623,7 @@ class TextContentDict(TypedDict):
 
 
 class TextSourceDict(TypedDict):
-    """A document given as text."""
+    """A document as text."""
 
     text: str
 
@@ -635,13 +635,13 @@ class ToolAdditionBlockDict(TypedDict):
 
 
 class ToolAdditionContentDict(TypedDict):
-    """A tool joins."""
+    """A tool is added."""
 
     toolAddition: ToolAdditionBlock | ToolAdditionBlockDict | UntypedDict
 
 
 class ToolChoiceAnyDict(TypedDict):
-    """The model must use some tool."""
+    """The model must use a tool."""
 
     any: AnyToolChoice | AnyToolChoiceDict | UntypedDict
 
@@ -659,20 +659,20 @@ class ToolChoiceToolDict(TypedDict):
 
 
 class ToolConfigurationDict(TypedDict):
-    """The tools, and how to choose."""
+    """The tools, and how the model is to choose."""
 
     tools: Sequence[Tool | ToolDict | UntypedDict]
     toolChoice: NotRequired[ToolChoice | ToolChoiceDict | UntypedDict]
 
 
 class ToolInputSchemaDict(TypedDict):
-    """The JSON Schema of a tool's input; read it as `json_`."""
+    """The JSON Schema of a tool's input; the attribute is `json_`."""
 
     json: NotRequired[Any]
 
 
 class ToolReferenceDict(TypedDict):
-    """A tool that joins or leaves in the middle of a conversation."""
+    """A tool that is added or removed in the middle of a conversation."""
 
     type: NotRequired[str]
     name: NotRequired[str]
@@ -686,13 +686,13 @@ class ToolRemovalBlockDict(TypedDict):
 
 
 class ToolRemovalContentDict(TypedDict):
-    """A tool leaves."""
+    """A tool is removed."""
 
     toolRemoval: ToolRemovalBlock | ToolRemovalBlockDict | UntypedDict
 
 
 class ToolResultBlockDict(TypedDict):
-    """What a tool gave."""
+    """The result of a tool."""
 
     toolUseId: str
     content: Sequence[ToolResultContentBlock | ToolResultContentBlockDict | UntypedDict]
@@ -701,19 +701,19 @@ class ToolResultBlockDict(TypedDict):
 
 
 class ToolResultContentDict(TypedDict):
-    """What a tool gave."""
+    """The result of a tool."""
 
     toolResult: ToolResultBlock | ToolResultBlockDict | UntypedDict
 
 
 class ToolSpecToolDict(TypedDict):
-    """A tool of yours."""
+    """A tool of your own."""
 
     toolSpec: ToolSpecification | ToolSpecificationDict | UntypedDict
 
 
 class ToolSpecificationDict(TypedDict):
-    """A tool of yours. With `strict` the model's input always fits the schema."""
+    """A tool of your own. With `strict`, the model's input always fits the schema."""
 
     name: str
     inputSchema: ToolInputSchema | ToolInputSchemaDict | UntypedDict
@@ -722,10 +722,10 @@ class ToolSpecificationDict(TypedDict):
 
 
 class ToolUseBlockDict(TypedDict):
-    """The model asks for a tool; answer with a `ToolResultBlock` of the same `tool_use_id`.
+    """The model asks for a tool. Answer with a `ToolResultBlock` of the same `tool_use_id`.
 
-    `input` is what the model wrote, usually a dict; a stream that broke off or held malformed JSON
-    leaves it as the raw text, a str.
+    `input` is what the model wrote, usually a dict. It is the raw text, a str, if a stream broke
+    off or the JSON in it was malformed.
     """
 
     toolUseId: str
@@ -754,7 +754,7 @@ class VideoContentDict(TypedDict):
 
 
 class WebCitationDict(TypedDict):
-    """Cited from the web."""
+    """A citation from the web."""
 
     web: WebLocation | WebLocationDict | UntypedDict
 

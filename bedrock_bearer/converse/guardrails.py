@@ -1,6 +1,6 @@
-"""What a guardrail did: the trace of a reply whose request asked for one.
+"""What a guardrail did: its trace in a reply, and its assessments.
 
-Every field may be absent: what is there depends on the guardrail's policies.
+Every field may be absent, depending on the policies of the guardrail.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_GuardrailTraceAssessment.html
 """
@@ -153,7 +153,7 @@ class GuardrailCustomWord(WireModel):
 
 
 class GuardrailManagedWord(WireModel):
-    """A word of a list AWS keeps."""
+    """A word of a list that AWS keeps."""
 
     match: str | None = None
     type: GuardrailManagedWordType | None = None
@@ -195,7 +195,7 @@ class GuardrailSensitiveInformationPolicyAssessment(WireModel):
 
 
 class GuardrailContextualGroundingFilter(WireModel):
-    """Grounding or relevance: blocked where `score` lies below `threshold`."""
+    """Grounding or relevance: blocked if `score` is below `threshold`."""
 
     type: GuardrailContextualGroundingFilterType | None = None
     threshold: Number | None = None
@@ -211,7 +211,7 @@ class GuardrailContextualGroundingPolicyAssessment(WireModel):
 
 
 class GuardrailUsage(WireModel):
-    """The text units each policy charged for."""
+    """The text units that each policy charged for."""
 
     topic_policy_units: Integer | None = None
     content_policy_units: Integer | None = None
@@ -225,28 +225,28 @@ class GuardrailUsage(WireModel):
 
 
 class GuardrailTextCharactersCoverage(WireModel):
-    """How many characters were assessed."""
+    """How many characters were checked."""
 
     guarded: Integer | None = None
     total: Integer | None = None
 
 
 class GuardrailImageCoverage(WireModel):
-    """How many images were assessed."""
+    """How many images were checked."""
 
     guarded: Integer | None = None
     total: Integer | None = None
 
 
 class GuardrailCoverage(WireModel):
-    """How much of the content was assessed."""
+    """How much of the content was checked."""
 
     text_characters: GuardrailTextCharactersCoverage | None = None
     images: GuardrailImageCoverage | None = None
 
 
 class GuardrailInvocationMetrics(WireModel):
-    """What the assessment took; `guardrail_processing_latency` in milliseconds."""
+    """What the check took; `guardrail_processing_latency` is in milliseconds."""
 
     guardrail_processing_latency: Integer | None = None
     usage: GuardrailUsage | None = None

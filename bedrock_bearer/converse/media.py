@@ -60,31 +60,31 @@ class S3Location(WireModel):
 
 
 class BytesSource(WireModel):
-    """The data itself: raw `bytes` in Python, base64 on the wire."""
+    """The data itself: `bytes` in Python, base64 on the wire."""
 
     bytes: Blob
 
 
 class S3Source(WireModel):
-    """Data that lies in S3."""
+    """Data in S3."""
 
     s3_location: S3Location
 
 
 class TextSource(WireModel):
-    """A document given as text."""
+    """A document as text."""
 
     text: str
 
 
 class DocumentContentBlock(WireModel):
-    """A piece of a document given in pieces."""
+    """A piece of a document."""
 
     text: str | None = None
 
 
 class ContentSource(WireModel):
-    """A document given in pieces, each of which can be cited."""
+    """A document in pieces, each of which can be cited."""
 
     content: list[DocumentContentBlock]
 
@@ -98,13 +98,13 @@ DocumentSource = Annotated[
 
 
 class ErrorBlock(WireModel):
-    """Why a block could not be given."""
+    """Why the block has no data."""
 
     message: str | None = None
 
 
 class ImageBlock(WireModel):
-    """An image. `source` is None only where a stream broke off or `error` says why."""
+    """An image. `source` is None only if the stream broke off or `error` says why."""
 
     format: ImageFormat
     source: ImageSource | None = None
@@ -127,7 +127,7 @@ class AudioBlock(WireModel):
 
 
 class DocumentBlock(WireModel):
-    """A document. The model sees `name`: keep it neutral."""
+    """A document. The model sees `name`, so it should be neutral: AWS warns of prompt injection."""
 
     name: str
     source: DocumentSource

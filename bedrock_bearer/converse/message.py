@@ -1,6 +1,6 @@
 """Messages.
 
-The module of the blocks besides text is imported when a message first has one.
+The module with the other blocks is imported when a message has something else than text.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,4 +1,4 @@
-"""What Converse and ConverseStream take.
+"""The request of Converse and ConverseStream.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
@@ -19,7 +19,7 @@ from bedrock_bearer.converse.configuration import (
 )
 from bedrock_bearer.converse.message import Message
 
-# The module of tools is imported when a request first has some.
+# The module with the tools is imported when a request has some.
 if TYPE_CHECKING:
     from bedrock_bearer.converse.blocks import SystemContentBlock
     from bedrock_bearer.converse.inputs import (
@@ -90,14 +90,16 @@ class ConverseRequest(WireModel):
         output_config: "OutputConfigInput | None" = None,
         project_identifier: str | None = None,
     ) -> "ConverseRequest":
-        """A request from what a caller has at hand.
+        """Build a request from models, from the dicts that boto3 takes, or from plain text.
 
-        `messages` is a text, a message, or several, each a text of the user, a `Message`, or the
-        dict that boto3 takes; it may be left out only for a prompt of Prompt management. A
-        message's content, `system`, `performance_config` and `service_tier` may be plain text.
-        `max_tokens`, `temperature`, `top_p` and `stop_sequences` join `inference_config`.
+        `messages` is one message or a list of them; a text is a message of the user. It may be
+        left out only for a prompt of Prompt management. A message's content, `system`,
+        `performance_config` and `service_tier` may be plain text. `max_tokens`, `temperature`,
+        `top_p` and `stop_sequences` are put into `inference_config`.
 
-        Raises ValueError with one sentence that names the place, such as `messages[2].content[0]`.
+        Raises:
+            ValueError: an argument is not valid. The message is one sentence that names the place,
+                such as `messages[2].content[0]`.
         """
         given = {
             "model_id": checked_model_id(model_id),
@@ -125,12 +127,12 @@ class ConverseRequest(WireModel):
 
 
 def read_input(model: type[ModelT], value: Mapping[str, Any]) -> ModelT:
-    """Read what a caller passed, or raise ValueError with one sentence that names the place."""
+    """Read what a caller passed. The ValueError says in one sentence what is wrong, and where."""
     try:
         return read_model(model, value)
     except ValidationError as error:
         sentence = _sentence(error)
-    # Raised out here so that the input, which pydantic's error holds, is not chained to it.
+    # Raised here so that pydantic's error, which holds the input, is not chained to it.
     raise ValueError(sentence)
 
 

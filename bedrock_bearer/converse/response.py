@@ -1,4 +1,4 @@
-"""What Converse answers.
+"""The reply of Converse.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
@@ -13,7 +13,7 @@ from bedrock_bearer.converse.configuration import PerformanceConfiguration, Serv
 from bedrock_bearer.converse.content import CacheTTL, TextContent
 from bedrock_bearer.converse.message import Message
 
-# The modules of blocks and of guardrail traces are imported when a reply first has one.
+# The modules with blocks and guardrail traces are imported when a reply has one.
 if TYPE_CHECKING:
     from bedrock_bearer.converse.blocks import ToolUseBlock
     from bedrock_bearer.converse.citations import Citation
@@ -49,7 +49,7 @@ StopReason = Annotated[
 
 
 class CacheDetail(WireModel):
-    """Tokens written to the cache, by how long they are kept."""
+    """The tokens written to the cache with one time to live."""
 
     ttl: CacheTTL = ""
     input_tokens: Integer = 0
@@ -58,8 +58,7 @@ class CacheDetail(WireModel):
 class TokenUsage(WireModel):
     """The tokens of one call.
 
-    The cache counts are None where the service does not report them; a reply that has them only
-    under their old names is read as well.
+    The cache counts are None if the service does not report them. Their old names are read too.
     """
 
     input_tokens: Integer = 0
@@ -73,7 +72,7 @@ class TokenUsage(WireModel):
         extra = self.__pydantic_extra__
         if not extra:
             return
-        # Put in place without being marked as set, so that to_wire() does not add the new name.
+        # Not marked as set, so that to_wire() does not add the new name.
         for name in ("cache_read_input_tokens", "cache_write_input_tokens"):
             if getattr(self, name) is None:
                 self.__dict__[name] = extra.get(_OLD_NAMES[name])
@@ -86,35 +85,35 @@ _OLD_NAMES = {
 
 
 class ConverseMetrics(WireModel):
-    """`latency_ms`: how long the service took, in milliseconds."""
+    """How long the service took, in milliseconds."""
 
     latency_ms: Integer = 0
 
 
 class PromptRouterTrace(WireModel):
-    """The model a prompt router chose."""
+    """The model that a prompt router chose."""
 
     invoked_model_id: str | None = None
 
 
 class ConverseTrace(WireModel):
-    """What guardrail and prompt router did."""
+    """What the guardrail and the prompt router did."""
 
     guardrail: GuardrailTraceAssessment | None = None
     prompt_router: PromptRouterTrace | None = None
 
 
 class ConverseOutput(WireModel):
-    """The reply itself."""
+    """The output of the model."""
 
     message: Message | None = None
 
 
 class ConverseResponse(WireModel):
-    """The reply to Converse, or one put together from the events of ConverseStream.
+    """The reply of Converse, or the one that the events of a ConverseStream make.
 
-    `trace` is there when the request asked for it, `service_tier` and `performance_config` when
-    the service reports them. What the service leaves out reads as empty, 0 or None.
+    `trace` is set if the request asked for it, `service_tier` and `performance_config` if the
+    service reports them. What the service leaves out is empty, 0 or None.
     """
 
     output: ConverseOutput = Field(default_factory=ConverseOutput)
@@ -132,34 +131,34 @@ class ConverseResponse(WireModel):
     def with_origin(
         self, *, request_id: str | None = None, key: "KeyDescription | None" = None
     ) -> "ConverseResponse":
-        """This reply, with the id AWS gave the call and the description of the key it used."""
+        """Set AWS's id of the request and the description of the key, and return this reply."""
         self._request_id = request_id
         self._key = key
         return self
 
     @property
     def request_id(self) -> str | None:
-        """The id AWS gave the call, for AWS Support."""
+        """AWS's id of the request, for AWS Support."""
         return self._request_id
 
     @property
     def key(self) -> "KeyDescription | None":
-        """The key that was used: a description, never the secret."""
+        """The description of the key that was used, never the secret."""
         return self._key
 
     @property
     def message(self) -> Message:
-        """The model's turn, to be appended to `messages` as it is; empty if there is none."""
+        """The message of the model, to append to `messages`; empty if there is none."""
         return self.output.message or Message(role="assistant", content=[])
 
     @property
     def text(self) -> str:
-        """The text of the reply, cited passages included, without reasoning."""
+        """The text of the reply with its cited passages, without reasoning."""
         return "".join(_texts(self.message))
 
     @property
     def tool_uses(self) -> "list[ToolUseBlock]":
-        """The tools the model asks for, those the service runs itself included."""
+        """The tools that the model asks for, including those that the service runs."""
         from bedrock_bearer.converse.blocks import ToolUseContent
 
         return [
@@ -168,7 +167,7 @@ class ConverseResponse(WireModel):
 
     @property
     def reasoning(self) -> str:
-        """What the model thought, joined; empty where it is redacted or absent."""
+        """The text of the model's reasoning; empty if it is redacted or there is none."""
         from bedrock_bearer.converse.blocks import ReasoningContent, ReasoningText
 
         return "".join(
@@ -180,7 +179,7 @@ class ConverseResponse(WireModel):
 
     @property
     def citations(self) -> "list[Citation]":
-        """The sources the model relied on, in the order of the text."""
+        """The sources that the model relied on, in the order of the text."""
         from bedrock_bearer.converse.citations import CitationsContent
 
         return [

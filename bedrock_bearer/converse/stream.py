@@ -69,17 +69,17 @@ __all__ = [
     "parse_event_json",
 ]
 
-# What a stream reports at its end has the same fields under a name of its own.
+# AWS has other names for the same fields at the end of a stream.
 ConverseStreamMetrics = ConverseMetrics
 ConverseStreamTrace = ConverseTrace
 
 
 class UnknownStart(UnknownMember):
-    """The start of a block this version does not know, kept as it came: see `to_wire()`."""
+    """The start of a block that this version does not know; see `to_wire()`."""
 
 
 class UnknownDelta(UnknownMember):
-    """A piece of a block this version does not know, kept as it came: see `to_wire()`."""
+    """A piece of a block that this version does not know; see `to_wire()`."""
 
 
 class ToolUseBlockStart(WireModel):
@@ -91,7 +91,7 @@ class ToolUseBlockStart(WireModel):
 
 
 class ToolResultBlockStart(WireModel):
-    """The result of a tool the service runs begins."""
+    """The result of a tool that the service runs begins."""
 
     tool_use_id: str
     type: str | None = None
@@ -111,7 +111,7 @@ class ToolUseStart(WireModel):
 
 
 class ToolResultStart(WireModel):
-    """The result of a tool the service runs begins."""
+    """The result of a tool that the service runs begins."""
 
     tool_result: ToolResultBlockStart
 
@@ -141,13 +141,13 @@ class ImageBlockDelta(WireModel):
 
 
 class CitationSourceContentDelta(WireModel):
-    """What the source says."""
+    """A passage of the source."""
 
     text: str | None = None
 
 
 class CitationsDelta(WireModel):
-    """A source the model relied on for the text of this block."""
+    """A source that the model relied on for the text of this block."""
 
     title: str | None = None
     source: str | None = None
@@ -162,7 +162,7 @@ class ReasoningTextDelta(WireModel):
 
 
 class RedactedReasoningDelta(WireModel):
-    """A piece of reasoning the provider encrypted."""
+    """A piece of reasoning that the provider encrypted."""
 
     redacted_content: Blob
 
@@ -193,7 +193,7 @@ class ToolUseDelta(WireModel):
 
 
 class ToolResultDelta(WireModel):
-    """A piece of the result of a tool the service runs."""
+    """A piece of the result of a tool that the service runs."""
 
     tool_result: list[ToolResultBlockDelta]
 
@@ -255,7 +255,7 @@ class ContentBlockDeltaEvent(WireModel):
 
     @property
     def text(self) -> str | None:
-        """The piece of the reply's text, or None if this is a piece of something else."""
+        """The piece of the reply's text; None if this is a piece of something else."""
         return self.delta.text if isinstance(self.delta, TextDelta) else None
 
 
@@ -268,7 +268,7 @@ class ContentBlockStopEvent(WireModel):
 
 
 class MessageStopEvent(WireModel):
-    """The reply is complete; the figures follow."""
+    """The reply is complete. The usage and the latency follow."""
 
     event_type: ClassVar[str] = "messageStop"
 
@@ -277,7 +277,7 @@ class MessageStopEvent(WireModel):
 
 
 class ConverseStreamMetadataEvent(WireModel):
-    """The figures of the call."""
+    """The usage, the latency and the trace of the call."""
 
     event_type: ClassVar[str] = "metadata"
 
@@ -289,13 +289,13 @@ class ConverseStreamMetadataEvent(WireModel):
 
 
 class UnknownEvent(WireModel):
-    """An event this version does not know; `to_wire()` gives its payload."""
+    """An event that this version does not know; `to_wire()` gives its payload."""
 
     event_type: str
     payload: dict[str, Any]
 
     def to_wire(self) -> dict[str, Any]:
-        """The payload as it came."""
+        """Return the payload unchanged."""
         return self.payload
 
 
@@ -320,9 +320,11 @@ _EVENTS: dict[str, type[StreamEvent]] = {
 
 
 def parse_event(event_type: str, payload: dict[str, Any]) -> StreamEvent:
-    """The event of that `:event-type` with that payload.
+    """Return the event of an `:event-type` with its payload.
 
-    Raises pydantic's ValidationError, a ValueError, if a field AWS promises has another type.
+    Raises:
+        ValueError: a field does not have the type that AWS documents. (A ValidationError of
+            pydantic.)
     """
     event = _EVENTS.get(event_type)
     if event is None:
@@ -331,5 +333,5 @@ def parse_event(event_type: str, payload: dict[str, Any]) -> StreamEvent:
 
 
 def parse_event_json(event_type: str, payload: bytes) -> StreamEvent:
-    """As `parse_event`, from the payload's bytes. Raises ValueError also if they are not JSON."""
+    """Do what `parse_event` does with the bytes of a payload, which must be JSON."""
     return parse_event(event_type, load_json(payload))

@@ -1,4 +1,4 @@
-"""The tools a request offers and how the model is to choose among them.
+"""The tools that a request offers, and how the model is to choose among them.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html
 """
@@ -35,13 +35,13 @@ __all__ = [
 
 
 class ToolInputSchema(WireModel):
-    """The JSON Schema of a tool's input; read it as `json_`."""
+    """The JSON Schema of a tool's input; the attribute is `json_`."""
 
     json_: Document = Field(default=None, alias="json")
 
 
 class ToolSpecification(WireModel):
-    """A tool of yours. With `strict` the model's input always fits the schema."""
+    """A tool of your own. With `strict`, the model's input always fits the schema."""
 
     name: str
     input_schema: ToolInputSchema
@@ -50,19 +50,19 @@ class ToolSpecification(WireModel):
 
 
 class SystemTool(WireModel):
-    """A tool the service runs itself, by name."""
+    """A tool that the service runs, by its name."""
 
     name: str
 
 
 class ToolSpecTool(WireModel):
-    """A tool of yours."""
+    """A tool of your own."""
 
     tool_spec: ToolSpecification
 
 
 class SystemToolTool(WireModel):
-    """A tool the service runs."""
+    """A tool that the service runs."""
 
     system_tool: SystemTool
 
@@ -71,15 +71,15 @@ Tool = Annotated[ToolSpecTool | SystemToolTool | CachePointContent | UnknownMemb
 
 
 class AutoToolChoice(WireModel):
-    """The model decides."""
+    """The model decides whether to use a tool."""
 
 
 class AnyToolChoice(WireModel):
-    """The model uses some tool."""
+    """The model must use a tool."""
 
 
 class SpecificToolChoice(WireModel):
-    """The model uses this tool."""
+    """The model must use this tool."""
 
     name: str
 
@@ -91,7 +91,7 @@ class ToolChoiceAuto(WireModel):
 
 
 class ToolChoiceAny(WireModel):
-    """The model must use some tool."""
+    """The model must use a tool."""
 
     any: AnyToolChoice
 
@@ -106,7 +106,7 @@ ToolChoice = Annotated[ToolChoiceAuto | ToolChoiceAny | ToolChoiceTool | Unknown
 
 
 class ToolConfiguration(WireModel):
-    """The tools, and how to choose."""
+    """The tools, and how the model is to choose."""
 
     tools: list[Tool]
     tool_choice: ToolChoice | None = None
