@@ -110,7 +110,7 @@ def test_the_reply_is_complete_once_the_message_stops() -> None:
     assert accumulator.complete
 
 
-def test_a_reply_can_be_had_at_any_time() -> None:
+def test_the_reply_so_far_can_be_read_at_any_time() -> None:
     accumulator = StreamAccumulator()
     assert accumulator.response().to_wire() == {
         "output": {"message": {"role": "assistant", "content": []}}
@@ -237,7 +237,7 @@ def test_a_block_of_an_unknown_kind_is_kept_whole() -> None:
     assert block.to_wire() == {"start": {"hologram": {"depth": 3}}, "deltas": [{"hologram": "a"}]}
 
 
-def test_an_unknown_delta_stands_beside_the_known_ones() -> None:
+def test_an_unknown_delta_is_kept_next_to_the_known_ones() -> None:
     events = [delta(0, {"text": "Hi"}), delta(0, {"hologram": "a"}), thought({"mood": 1}), stop(0)]
     assert content_of(events + STOP) == [
         {"text": "Hi"},
@@ -261,7 +261,7 @@ def test_unknown_events_are_kept_apart() -> None:
     assert [event.to_wire() for event in accumulator.unknown_events] == [{"depth": 3}]
 
 
-def test_the_stop_of_a_block_that_never_began_is_nothing() -> None:
+def test_the_stop_of_a_block_that_never_began_is_ignored() -> None:
     assert content_of([stop(0), *STOP]) == []
 
 

@@ -1,4 +1,4 @@
-"""What AWS adds later is read, kept and given back, and what is known still works."""
+"""What AWS adds later is read, kept and given back, and what we know still works."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
-# No member of AWS begins so.
+# No member of AWS begins with this.
 NEW_NAME = st.text(max_size=12).map("zz".__add__)
 
 REQUESTS = samples("ConverseRequest")
@@ -41,7 +41,7 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 def nodes(shape_name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Every structure of a document, with the name of its shape; unions included."""
+    """Yield every structure of a document, unions included, with the name of its shape."""
     shape = SHAPES[shape_name]
     if shape.get("document"):
         return
@@ -64,7 +64,7 @@ def enum_members(shape_name: str) -> list[str]:
 
 @st.composite
 def later(draw: st.DrawFn, shape_name: str, documents: list[Any]) -> Any:
-    """A document as a later service may write it: more fields, members and values."""
+    """Make a document with the fields, members and values that a later service may add."""
     document = copy.deepcopy(draw(st.sampled_from(documents)))
     places = list(nodes(shape_name, document))
     for name, node in draw(st.lists(st.sampled_from(places), min_size=1, max_size=4)):
@@ -81,13 +81,13 @@ def later(draw: st.DrawFn, shape_name: str, documents: list[Any]) -> Any:
 
 @settings(max_examples=100, deadline=None)
 @given(later("ConverseRequest", REQUESTS))
-def test_a_request_keeps_fields_members_and_values_of_later_days(wire: Any) -> None:
+def test_a_request_keeps_fields_members_and_values_that_aws_adds_later(wire: Any) -> None:
     assert same_json(ConverseRequest.model_validate(wire).to_wire(), wire)
 
 
 @settings(max_examples=100, deadline=None)
 @given(later("ConverseResponse", REPLIES))
-def test_a_reply_keeps_fields_members_and_values_of_later_days(wire: Any) -> None:
+def test_a_reply_keeps_fields_members_and_values_that_aws_adds_later(wire: Any) -> None:
     reply = ConverseResponse.model_validate(wire)
     content = wire["output"].get("message", {}).get("content", [])
     assert same_json(reply.to_wire(), wire)
@@ -108,7 +108,7 @@ def text_of(block: dict[str, Any]) -> str:
 
 @settings(max_examples=100, deadline=None)
 @given(later("ConverseStreamOutput", EVENTS))
-def test_an_event_keeps_fields_members_and_values_of_later_days(wire: Any) -> None:
+def test_an_event_keeps_fields_members_and_values_that_aws_adds_later(wire: Any) -> None:
     kind, payload = next(iter(wire.items()))
     payload = payload if isinstance(payload, dict) else {"value": payload}
     assert same_json(parse_event(kind, payload).to_wire(), payload)

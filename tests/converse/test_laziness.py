@@ -60,7 +60,7 @@ def test_a_name_that_most_calls_use_imports_little(name: str, modules: list[str]
     assert json.loads(run.stdout) == modules
 
 
-def test_many_threads_may_meet_a_model_first_at_the_same_moment() -> None:
+def test_many_threads_may_use_a_model_for_the_first_time_at_once() -> None:
     run = subprocess.run(
         [sys.executable, "-c", THREADS.format(body=json.dumps(CALL))],
         capture_output=True,
@@ -87,7 +87,7 @@ print(problems)
 """
 
 
-def test_every_public_name_is_there_and_listed_in_order() -> None:
+def test_every_public_name_exists_and_is_listed_in_order() -> None:
     names: list[str] = getattr(converse, "__all__")  # noqa: B009
     assert len(names) > 200
     assert names == sorted(set(names))
@@ -95,6 +95,6 @@ def test_every_public_name_is_there_and_listed_in_order() -> None:
     assert set(names) <= set(dir(converse))
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Hologram'"):
         getattr(converse, "Hologram")  # noqa: B009

@@ -107,7 +107,7 @@ def test_a_recorded_reply_has_its_tools_and_its_reasoning(exchange: Exchange) ->
 
 
 @pytest.mark.parametrize("exchange", REPLIES, ids=name)
-def test_a_recorded_turn_goes_out_again_as_it_came(exchange: Exchange) -> None:
+def test_a_recorded_turn_is_sent_again_unchanged(exchange: Exchange) -> None:
     wire = exchange.response()
     reply = ConverseResponse.model_validate(wire)
     request = ConverseRequest.build("m", ["Hi", reply.message, "Go on"])
@@ -123,7 +123,7 @@ def test_a_recorded_event_is_given_back_as_the_same_json(exchange: Exchange) -> 
 
 
 @pytest.mark.parametrize("exchange", STREAMS, ids=name)
-def test_a_recorded_stream_gives_its_text_stop_reason_and_figures(exchange: Exchange) -> None:
+def test_a_recorded_stream_gives_its_text_stop_reason_usage_and_latency(exchange: Exchange) -> None:
     events, accumulator = plain_stream(exchange)
     reply = accumulator.response()
     deltas = [payload["delta"] for kind, payload in events if kind == "contentBlockDelta"]

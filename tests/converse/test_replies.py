@@ -48,7 +48,7 @@ def test_the_text_holds_the_cited_passages_and_no_reasoning() -> None:
     assert reply().text == "The title is Dummy."
 
 
-def test_the_reasoning_is_what_is_in_the_clear() -> None:
+def test_the_reasoning_is_its_readable_text() -> None:
     assert reply().reasoning == "Think"
 
 
@@ -63,7 +63,7 @@ def test_the_citations_are_listed() -> None:
     assert citation.location.web.url == "https://example.com/"
 
 
-def test_the_figures_are_there() -> None:
+def test_the_usage_and_the_latency_are_read() -> None:
     usage = reply().usage
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (8, 21, 29)
     assert (usage.cache_read_input_tokens, usage.cache_write_input_tokens) == (None, None)
@@ -82,13 +82,13 @@ def test_blocks_are_told_apart_by_class() -> None:
     ]
 
 
-def test_the_origin_is_carried_beside_the_reply() -> None:
+def test_a_reply_knows_its_request_id_and_key() -> None:
     origin = reply().with_origin(request_id="abc", key=KEY)
     assert (origin.request_id, origin.key) == ("abc", KEY)
     assert origin.to_wire() == WIRE
 
 
-def test_a_reply_without_an_origin_has_none() -> None:
+def test_a_reply_that_was_not_sent_has_no_request_id_and_no_key() -> None:
     assert (reply().request_id, reply().key) == (None, None)
 
 

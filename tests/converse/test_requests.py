@@ -65,7 +65,7 @@ def test_a_text_is_a_message_of_the_user() -> None:
     ],
     ids=["dict", "model", "plain content", "dict with a model"],
 )
-def test_one_message_may_stand_alone_or_in_a_list(message: Any) -> None:
+def test_one_message_may_be_given_alone_or_in_a_list(message: Any) -> None:
     assert body(message) == body([message]) == body((message,)) == {"messages": [USER]}
 
 
@@ -129,7 +129,7 @@ def test_the_performance_configuration_may_be_a_plain_name(config: Any) -> None:
     assert body(performance_config=config)["performanceConfig"] == {"latency": "optimized"}
 
 
-def test_every_other_argument_goes_where_aws_wants_it() -> None:
+def test_every_other_argument_is_put_where_aws_wants_it() -> None:
     tools = ToolConfiguration(
         tools=[
             ToolSpecTool(
@@ -170,7 +170,7 @@ def test_every_other_argument_goes_where_aws_wants_it() -> None:
 
 
 @pytest.mark.parametrize("data", [IMAGE, bytearray(IMAGE), memoryview(IMAGE), "+//+Pj8="])
-def test_bytes_go_out_as_standard_base64(data: Any) -> None:
+def test_bytes_are_sent_as_standard_base64(data: Any) -> None:
     image = {"image": {"format": "png", "source": {"bytes": data}}}
     [message] = body({"role": "user", "content": [image]})["messages"]
     assert message["content"][0]["image"]["source"] == {"bytes": "+//+Pj8="}
@@ -181,13 +181,13 @@ def test_base64_text_is_read_as_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", ["-__-Pj8=", "+//+Pj8", "+//+\nPj8="])
-def test_base64_of_another_kind_is_read_and_given_back_as_it_came(text: str) -> None:
+def test_nonstandard_base64_is_read_and_given_back_unchanged(text: str) -> None:
     source = BytesSource.model_validate({"bytes": text})
     assert source.bytes == IMAGE
     assert source.to_wire() == {"bytes": text}
 
 
-def test_blocks_made_in_python_go_out_under_their_wire_names() -> None:
+def test_blocks_made_in_python_are_sent_under_their_wire_names() -> None:
     image = ImageContent(
         image=ImageBlock(format="png", source=S3Source(s3_location=S3Location(uri="s3://b/k")))
     )
@@ -214,7 +214,7 @@ def test_explicit_nulls_are_kept() -> None:
     assert ConverseRequest.model_validate(wire).to_wire() == wire
 
 
-def test_a_block_of_an_unknown_kind_is_left_to_aws_to_judge() -> None:
+def test_a_block_of_an_unknown_kind_is_sent_as_it_is() -> None:
     block: dict[str, Any] = {"hologram": {"depth": 3}}
     request = ConverseRequest.build("model", {"role": "user", "content": [block]})
     assert request.messages is not None
@@ -324,7 +324,7 @@ def test_an_empty_model_id_is_refused(model_id: str) -> None:
         ConverseRequest.build(model_id, "Hi")
 
 
-def test_a_model_id_that_is_no_text_is_refused() -> None:
+def test_a_model_id_that_is_not_a_string_is_refused() -> None:
     wrong: Any = None
     with pytest.raises(ValueError, match="model_id: Input should be a string, not NoneType"):
         ConverseRequest.build(wrong, "Hi")
@@ -377,20 +377,20 @@ def test_count_tokens_answers_with_a_number() -> None:
     assert CountTokensResponse.model_validate({"inputTokens": 21}).input_tokens == 21
 
 
-def test_models_of_another_kind_are_refused() -> None:
+def test_models_of_another_class_are_refused() -> None:
     class Other(BaseModel):
         role: str = "user"
 
     assert refusal([Other()]).endswith("not Other")
 
 
-def test_the_json_of_a_request_is_what_its_wire_form_says() -> None:
+def test_the_json_of_a_request_is_its_wire_form() -> None:
     request = ConverseRequest.build("m", "Gr\u00fc\u00dfe", temperature=1, top_p=0.5)
 
     assert json.loads(request.to_wire_json()) == request.to_wire()
 
 
-def test_half_a_surrogate_pair_goes_out_as_an_escape() -> None:
+def test_half_a_surrogate_pair_is_sent_as_an_escape() -> None:
     request = ConverseRequest.build("m", "\ud83d")
 
     assert b'"\\ud83d"' in request.to_wire_json()

@@ -58,7 +58,7 @@ EVENTS = [
 
 
 def strangers(value: Any, place: str = "") -> list[str]:
-    """The places where a model holds something it has no field or class for."""
+    """Return the places where a model holds something that it has no field or class for."""
     if isinstance(value, UnknownMember):
         return [f"{place}: {value!r}"]
     if isinstance(value, WireModel):
@@ -74,7 +74,7 @@ def strangers(value: Any, place: str = "") -> list[str]:
 
 
 def same_json(one: Any, other: Any) -> bool:
-    """Equal as JSON text: 1 is not 1.0 and not true."""
+    """Compare as JSON text: 1 is not 1.0 and not true."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
