@@ -38,8 +38,8 @@ else:
         [
             "base",
             "content",
-            "configuration",
             "message",
+            "configuration",
             "request",
             "response",
             "media",

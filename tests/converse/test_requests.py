@@ -253,7 +253,7 @@ def test_a_managed_prompt_needs_no_messages(model_id: str, variables: Any) -> No
         (
             [USER, {"role": "user", "content": [{"image": {"format": "png", "source": "x"}}]}],
             "messages[1].content[0].image.source: Input should be a dict with one of the keys "
-            "'bytes', 's3Location', or a model that stands for one; it is a str",
+            "'bytes', 's3Location', or the model of one of them; it is a str",
         ),
         (
             [{"role": "user", "content": [{"toolUse": {"name": "add", "input": {}}}]}],
