@@ -348,3 +348,11 @@ class KeyCreationDeniedError(KeyLifecycleError):
 
 class KeyLimitError(KeyLifecycleError):
     """The user already has the two keys that IAM allows."""
+
+
+def install_hint(extra: str, *packages: str) -> str:
+    """Say how to install what an extra of this package needs."""
+    return (
+        f"Install {' and '.join(packages)}, or bedrock-bearer[{extra}] from the place that you "
+        "installed bedrock-bearer from."
+    )

@@ -15,6 +15,7 @@ from bedrock_bearer.errors import (
     ConfigurationError,
     MissingApiKeyError,
     RegionError,
+    install_hint,
 )
 from bedrock_bearer.facts import LONGEST_SHORT_TERM_SECONDS
 from bedrock_bearer.keys.api_key import ApiKey
@@ -41,7 +42,7 @@ class ShortTermKeys(KeySource):
     One key serves all calls until `renew_before` its end; then one new one is minted, whatever the
     number of threads and tasks that ask. A key that AWS answers with "expired", because the session
     that signed it has ended, is renewed and tried once. While none can be minted, the last key
-    stays in use until it expires. Needs `pip install 'bedrock-bearer[aws]'`.
+    stays in use until it expires. Needs the extra `[aws]`.
 
     Args:
         region: the Region that the keys are for. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, then
@@ -76,7 +77,8 @@ class ShortTermKeys(KeySource):
             raise ConfigurationError("lifetime= takes between one second and 12 hours.")
         if find_spec("aws_bedrock_token_generator") is None:
             raise ConfigurationError(
-                "ShortTermKeys needs AWS's generator of keys: pip install 'bedrock-bearer[aws]'."
+                "ShortTermKeys needs AWS's generator of keys. "
+                + install_hint("aws", "aws-bedrock-token-generator", "boto3")
             )
         self._region = region or region_of_environment()
         self._session = self._given_session = session

@@ -17,6 +17,7 @@ from bedrock_bearer.errors import (
     ConnectError,
     ResponseDecodeError,
     TransportError,
+    install_hint,
 )
 from bedrock_bearer.regions import region_of_environment
 
@@ -115,14 +116,6 @@ def aws_client(service: str, what: str, *, session: Any = None, region: str | No
         session = aws_session(what)
     with aws_errors(what):
         return session.client(service, region_name=region or session.region_name or "us-east-1")
-
-
-def install_hint(extra: str, *packages: str) -> str:
-    """Say how to install the packages of an extra."""
-    return (
-        f"Install {' and '.join(packages)}, or bedrock-bearer[{extra}] from the place that you "
-        "installed bedrock-bearer from."
-    )
 
 
 def _configuration_error(what: str, refusal: Refusal) -> BedrockError:

@@ -1,18 +1,24 @@
 """The command line, `bedrock-bearer`. A command's module is imported when the command runs.
 
-Exit codes: 0 ok, 1 unexpected, 2 usage, 3 configuration, 4 key refused, 5 throttled or
-unavailable, 6 request rejected, 7 network, 130 interrupted.
+Exit codes: 0 ok, allowed, safe; 1 unexpected; 2 usage; 3 configuration; 4 refused, denied, not
+safe; 5 throttled or unavailable; 6 request rejected; 7 network; 8 undecided; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from bedrock_bearer.cli.gate import refuse_keys
+from bedrock_bearer.cli.outcome import INTERRUPTED, UNEXPECTED, fail, print_failure
+from bedrock_bearer.errors import BedrockError
 from bedrock_bearer.version import __version__
+
+PROGRAM = "bedrock-bearer"
 
 _COMMANDS = {
     "check": "Check the keys before and during a rotation: which are usable, and why not.",
@@ -23,8 +29,43 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Imports a command's module only when that command is used."""
+class _Root(click.Group):
+    """Imports a command's module when that command is used, and ends every command alike."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        arguments = list(sys.argv[1:] if args is None else args)
+        as_json = _asks_for_json(arguments)
+        try:
+            refuse_keys(arguments)
+            # click's standalone mode would end an interrupt with exit code 1.
+            code = super().main(
+                arguments, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra
+            )
+        except BedrockError as error:
+            fail(error, as_json=as_json)
+        except click.ClickException as error:
+            if not as_json:
+                error.show()
+                sys.exit(error.exit_code)
+            kind, message = type(error).__name__, error.format_message()
+            print_failure(kind, message, error.exit_code, as_json=True)
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            print_failure("Interrupted", "Interrupted.", INTERRUPTED, as_json=as_json)
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            if as_json:
+                # The traceback on stderr has the rest; its text may hold anything.
+                print_failure(type(error).__name__, "Unexpected error.", UNEXPECTED, as_json=True)
+            raise
+        sys.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -40,7 +81,7 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            # The text is not shown: it may be a key.
+            # The text is not shown: it may be a secret that nothing recognizes.
             ctx.fail(f"There is no such command. There are: {', '.join(sorted(_COMMANDS))}.")
         return super().resolve_command(ctx, args)
 
@@ -49,25 +90,27 @@ class _LazyGroup(click.Group):
             formatter.write_dl(sorted(_COMMANDS.items()))
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="bedrock-bearer")
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
     """A client for Amazon Bedrock API keys that says which policy refused a call.
 
     \b
-    Exit codes: 0 ok · 1 unexpected · 2 usage · 3 no key or Region · 4 key refused ·
-    5 throttled or unavailable · 6 request rejected · 7 network · 130 interrupted
+    Exit codes: 0 ok, allowed, safe · 1 unexpected · 2 usage · 3 no key or Region ·
+    4 refused, denied, not safe · 5 throttled or unavailable · 6 request rejected ·
+    7 network · 8 undecided · 130 interrupted
+
+    \b
+    Completion, for bash (also: zsh_source, fish_source):
+      eval "$(_BEDROCK_BEARER_COMPLETE=bash_source bedrock-bearer)"
     """
 
 
 def main() -> Any:
     """Run the command line."""
-    try:
-        # click's standalone mode would end an interrupt with exit code 1.
-        sys.exit(cli.main(prog_name="bedrock-bearer", standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
+    cli.main()

@@ -19,6 +19,9 @@ class _DescribeByDefault(click.Group):
     """Reads `key [SOURCE]` as `key describe [SOURCE]`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and not args:
+            # The shell completes the first word: it may be a command.
+            return super().parse_args(ctx, args)
         if not args or args[0] not in {*self.commands, *self.get_help_option_names(ctx)}:
             args = ["describe", *args]
         return super().parse_args(ctx, args)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bedrock_bearer.errors import ConfigurationError, install_hint
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -35,10 +37,17 @@ def story() -> None:
 
 
 @local.command("mint-key")
-@click.option("--type", "token_type", type=TOKEN_TYPES, default="SHORT_TERM", show_default=True)
+@click.option(
+    "--type",
+    "token_type",
+    type=TOKEN_TYPES,
+    default="SHORT_TERM",
+    show_default=True,
+    help="The type of the key.",
+)
 @click.option("--user", help="The role of a short-term key, the IAM user of a long-term key.")
 @click.option("--account", default="123456789012", show_default=True, help="Twelve digits.")
-@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--region", default="us-east-1", show_default=True, help="AWS Region.")
 @click.option("--hours", type=click.FloatRange(min=0), help="Hours until the key expires.")
 def mint_key(
     token_type: str, user: str | None, account: str, region: str, hours: float | None
@@ -55,7 +64,7 @@ def mint_key(
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=0, help="The port. Default: a free one.")
 @click.option("--tls", is_flag=True, help="Serve HTTPS, with a new certificate.")
-@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--region", default="us-east-1", show_default=True, help="AWS Region.")
 @click.option("--script", type=click.Path(exists=True, dir_okay=False), help="Replies, as JSON.")
 @click.option(
     "--deny",
@@ -86,15 +95,14 @@ def serve(
     try:
         from bedrock_bearer.local.server import LocalServer
     except ImportError as error:
-        raise click.ClickException(
-            f"{error.name} is not installed. Serving needs the extra [local]: "
-            "pip install 'bedrock-bearer[local]'"
+        raise ConfigurationError(
+            f"{error.name} is not installed. {install_hint('local', 'uvicorn', 'starlette')}"
         ) from None
     bedrock = _bedrock(region, script, deny, faults)
     try:
         server = LocalServer(bedrock, host=host, port=port, tls=tls)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}, port {port}: {error}") from None
+        raise ConfigurationError(f"Cannot listen on {host}, port {port}: {error}.") from None
     click.echo(NO_AWS, err=True)
     click.echo(f"Listening on {server.url}. Stop it with Ctrl-C. To use it:", err=True)
     click.echo(f"export AWS_ENDPOINT_URL={server.url}")
@@ -121,7 +129,7 @@ def _bedrock(
         try:
             load_script(script, bedrock)
         except ValueError as error:
-            raise click.ClickException(f"{script}: {error}") from None
+            raise ConfigurationError(f"{script}: {error}") from None
     for token_type in deny:
         bedrock.attach_policy(None, deny_use(token_type.upper()))
     for text in faults:
@@ -135,13 +143,13 @@ def _fault(text: str) -> tuple[Fault, float]:
 
     name, _, rate = text.partition(":")
     if name not in BY_NAME:
-        raise click.UsageError(f"there is no fault {name!r}; `--fault list` prints all names")
+        raise click.UsageError(f"There is no fault {name!r}; `--fault list` prints all names.")
     try:
         share = float(rate or 1)
     except ValueError:
         share = 0.0
     if not 0 < share <= 1:
-        raise click.UsageError(f"the rate in {text!r} is not above 0 and at most 1")
+        raise click.UsageError(f"The rate in {text!r} is not above 0 and at most 1.")
     return BY_NAME[name](), share
 
 
@@ -155,7 +163,7 @@ def _list_faults() -> None:
 def _account(text: str) -> str:
     if len(text) == 12 and text.isascii() and text.isdigit():
         return text
-    raise click.UsageError("--account takes twelve digits")
+    raise click.UsageError("--account takes twelve digits.")
 
 
 def _hours(hours: float | None) -> timedelta | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.description import KeyDescription
 
 OK, UNEXPECTED, USAGE, CONFIGURATION, REFUSED, LATER, REJECTED, NETWORK = range(8)
+UNDECIDED, INTERRUPTED = 8, 130
 
 _EXIT_CODES: tuple[tuple[type[errors.BedrockError], int], ...] = (
     (errors.ConfigurationError, CONFIGURATION),
@@ -53,6 +54,16 @@ def fail(error: errors.BedrockError, *, as_json: bool) -> NoReturn:
         if error.key is not None:
             click.echo(f"The key was {error.key}.", err=True)
     sys.exit(code)
+
+
+def print_failure(kind: str, message: str, code: int, *, as_json: bool) -> None:
+    """Print what went wrong where there is no error of this library."""
+    if not as_json:
+        click.echo(message, err=True)
+        return
+    unknown = dict.fromkeys(("status_code", "code", "request_id", "key"))
+    error = {"type": kind, "message": message, "retryable": False, **unknown}
+    print_json({"ok": False, "error": error, "exit_code": code})
 
 
 def error_document(error: errors.BedrockError) -> dict[str, Any]:

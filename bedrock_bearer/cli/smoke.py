@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_bearer.cli.default_model import MODEL_VARIABLE, chosen_model
-from bedrock_bearer.cli.outcome import fail, key_document, print_json
-from bedrock_bearer.errors import BedrockError, InvalidRequestError, ResourceNotFoundError
+from bedrock_bearer.cli.outcome import key_document, print_json
+from bedrock_bearer.errors import InvalidRequestError, ResourceNotFoundError
 
 if TYPE_CHECKING:
     from bedrock_bearer.client import BedrockClient
@@ -42,6 +42,8 @@ def smoke(
 
     The key comes from AWS_BEARER_TOKEN_BEDROCK.
     """
+    if not prompt.strip():
+        raise click.UsageError("The PROMPT is empty.")
     try:
         with _client(region, endpoint_url, local) as client:
             model_id = chosen_model(model, client.region)
@@ -52,9 +54,7 @@ def smoke(
             error.message += (
                 f" Pass a model that your account may use here with -m, or set {MODEL_VARIABLE}."
             )
-        fail(error, as_json=as_json)
-    except BedrockError as error:
-        fail(error, as_json=as_json)
+        raise
     document = _document(reply, model_id, region, local)
     if as_json:
         print_json(document)
