@@ -8,7 +8,7 @@ from bedrock_bearer import operations
 from bedrock_bearer.call import Call, CallIO, ThreadIO, run_blocking
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
 from bedrock_bearer.errors import ConfigurationError, RegionError
-from bedrock_bearer.keys.given import key_source
+from bedrock_bearer.keys.default import client_source
 from bedrock_bearer.keys.sources import KeySource
 from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.settings import UNSET, CallSettings, Unset
@@ -68,7 +68,7 @@ class BaseClient(Generic[HttpClient]):
             retry=RetryPolicy() if retry is None else retry,
             on_event=on_event,
         )
-        source = key_source(api_key)
+        source = client_source(api_key)
         # A traceback that shows this frame's locals must not show the key.
         del api_key
         if isinstance(source, ConfigurationError):
@@ -121,7 +121,7 @@ class BaseClient(Generic[HttpClient]):
             timeout=timeout, deadline=deadline, retry=retry, on_event=on_event
         )
         if api_key is not UNSET:
-            source = key_source(api_key)
+            source = client_source(api_key)
             # A traceback that shows this frame's locals must not show the key.
             del api_key
             if isinstance(source, ConfigurationError):
@@ -160,8 +160,9 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
 
     Args:
         api_key: the key, a function that returns it, or a source of keys. Default: the
-            environment variable `AWS_BEARER_TOKEN_BEDROCK`, then the file that
-            `AWS_BEARER_TOKEN_BEDROCK_FILE` names, read anew for every attempt.
+            environment variable `AWS_BEARER_TOKEN_BEDROCK`, else the file that
+            `AWS_BEARER_TOKEN_BEDROCK_FILE` names; then, if it is set,
+            `AWS_BEARER_TOKEN_BEDROCK_FALLBACK`. All are read anew for every attempt.
         region: the AWS Region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the Region inside a
             short-term key, then the profile in `~/.aws/config`.
         endpoint_url: where to call instead of the Region's endpoint. Default:

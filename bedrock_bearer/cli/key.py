@@ -77,6 +77,7 @@ def _lines(api_key: ApiKey, now: datetime) -> list[tuple[str, str]]:
     lines = {
         "type": api_key.token_type or "unknown",
         "last four": api_key.last_four,
+        "fingerprint": api_key.fingerprint,
         "source": api_key.source,
         "issued": _moment(api_key.issued_at),
         "expires": _expiry(api_key, now),

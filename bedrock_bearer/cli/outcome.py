@@ -107,6 +107,7 @@ def key_document(key: KeyDescription | None) -> dict[str, Any] | None:
         return None
     return {
         "token_type": key.token_type,
+        "fingerprint": key.fingerprint or None,
         "last_four": key.last_four,
         "source": key.source,
         "issued_at": key.issued_at.isoformat() if key.issued_at else None,

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-how.html.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from datetime import datetime
 from typing import Any, NoReturn, Self, final
@@ -19,8 +20,8 @@ SHORTEST_KEY_WITH_LAST_FOUR = 16
 class ApiKey:
     """An Amazon Bedrock API key. Made by `ApiKey.parse`; it cannot be changed or pickled.
 
-    Its repr and text show the type, the last four characters and the source. The last four of a
-    short-term key are nearly the same for all such keys.
+    Its repr and text show the type, the last four characters, the source and the fingerprint. The
+    last four of a short-term key are nearly the same for all such keys; the fingerprint differs.
     """
 
     __slots__ = ("__secret", "_description", "_user_names")
@@ -41,6 +42,7 @@ class ApiKey:
             account_id=decoded.account_id,
             user_name=decoded.user_names[0] if decoded.user_names else None,
             access_key_id=decoded.access_key_id,
+            fingerprint=hashlib.sha256(secret.encode()).hexdigest()[:8],
         )
         object.__setattr__(self, "_ApiKey__secret", secret)
         object.__setattr__(self, "_description", description)
@@ -95,6 +97,11 @@ class ApiKey:
     def last_four(self) -> str:
         """The last four characters; empty for a text too short to show any."""
         return self._description.last_four
+
+    @property
+    def fingerprint(self) -> str:
+        """The first eight hex digits of the key's SHA-256, which tell keys apart."""
+        return self._description.fingerprint
 
     @property
     def source(self) -> str:

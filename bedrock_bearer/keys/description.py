@@ -19,6 +19,8 @@ class KeyDescription:
     """What may be shown of a key: everything but the secret.
 
     `account_id`, `user_name` and `access_key_id` are decoded from the key itself and unverified.
+    `fingerprint` tells keys apart: the first eight hex digits of the key's SHA-256; empty if the
+    key is not known yet.
     """
 
     token_type: TokenType | None
@@ -30,6 +32,7 @@ class KeyDescription:
     account_id: str | None = None
     user_name: str | None = None
     access_key_id: str | None = None
+    fingerprint: str = ""
 
     def is_of_the_other_type(self, other: KeyDescription | None) -> bool:
         """Return whether both keys are of one account, and their types are known and differ."""
@@ -46,7 +49,8 @@ class KeyDescription:
 
     def __str__(self) -> str:
         ending = f" ...{self.last_four}" if self.last_four else ""
-        return f"{self.token_type or 'UNKNOWN'}{ending} from {self.source}"
+        fingerprint = f" (fingerprint {self.fingerprint})" if self.fingerprint else ""
+        return f"{self.token_type or 'UNKNOWN'}{ending} from {self.source}{fingerprint}"
 
 
 def utc_now() -> datetime:

@@ -7,16 +7,13 @@ from typing import cast
 from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.sources import FixedKey, KeySource, parse_key
-from bedrock_bearer.keys.stored import EnvironmentKey
 
 
 def key_source(api_key: object) -> KeySource | ConfigurationError:
-    """Return where the key comes from: what was given, else AWS_BEARER_TOKEN_BEDROCK.
+    """Return the key source for what was given as a key.
 
     An error is returned, not raised: the caller raises it once no frame holds the text any more.
     """
-    if api_key is None:
-        return EnvironmentKey()
     if isinstance(api_key, KeySource):
         return api_key
     if isinstance(api_key, ApiKey):

@@ -25,6 +25,7 @@ from bedrock_bearer import (
 )
 from bedrock_bearer.access import deny_all_keys, deny_use
 from bedrock_bearer.call import Call, ThreadIO, run_blocking
+from bedrock_bearer.keys.default import DefaultKeys
 from bedrock_bearer.local import LocalBedrock, local_async_client, local_client
 from bedrock_bearer.local.faults import throttling
 from bedrock_bearer.operations import list_async_invokes
@@ -241,7 +242,8 @@ def test_the_log_says_which_key_took_over_and_why(caplog: pytest.LogCaptureFixtu
         client.converse(MODEL, "Hello")
 
     text = caplog.text
-    assert f"LONG_TERM ...{long[-4:]} from api_key argument takes over from SHORT_TERM" in text
+    assert f"LONG_TERM ...{long[-4:]} from api_key argument (fingerprint" in text
+    assert ") takes over from SHORT_TERM" in text
     assert "ShortTermKeyDeniedError" in text
     assert long[20:-8] not in text
 
@@ -374,3 +376,80 @@ def test_a_key_given_twice_is_tried_once_for_a_call() -> None:
         pytest.raises(errors.ApiKeyRejectedError),
     ):
         client.converse(MODEL, "Hello")
+
+
+# ----------------------------------------------------------------------- the environment's keys
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK_FILE", raising=False)
+    monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK_FALLBACK", raising=False)
+    return monkeypatch
+
+
+def test_a_client_without_a_key_falls_back_to_the_second_variable(
+    environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bedrock = LocalBedrock()
+    good = bedrock.mint_key("LONG_TERM", user_name="dev")
+    environment.setenv("AWS_BEARER_TOKEN_BEDROCK", long_term_key())
+    environment.setenv("AWS_BEARER_TOKEN_BEDROCK_FALLBACK", good)
+    records: list[Any] = []
+
+    with local_client(bedrock, api_key=DefaultKeys(), on_event=records.append) as client:
+        reply = client.converse(MODEL, "Hello")
+
+    assert reply.key is not None
+    assert reply.key.source == "env AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
+    (switch,) = [record for record in records if isinstance(record, KeySwitchRecord)]
+    assert switch.replacement == reply.key
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "from env AWS_BEARER_TOKEN_BEDROCK (fingerprint" in caplog.text
+
+
+@pytest.mark.parametrize("value", [None, "", " \n"])
+def test_without_a_second_variable_the_first_stands_alone(
+    value: str | None, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("AWS_BEARER_TOKEN_BEDROCK", long_term_key())
+    if value is not None:
+        environment.setenv("AWS_BEARER_TOKEN_BEDROCK_FALLBACK", value)
+
+    with (
+        local_client(LocalBedrock(), api_key=DefaultKeys()) as client,
+        pytest.raises(errors.ApiKeyRejectedError) as caught,
+    ):
+        client.converse(MODEL, "Hello")
+
+    assert "keys were refused" not in caught.value.message
+
+
+def test_a_second_variable_that_is_set_later_is_used(environment: pytest.MonkeyPatch) -> None:
+    bedrock = LocalBedrock()
+    first, second = (bedrock.mint_key("LONG_TERM", user_name="dev") for _ in range(2))
+    environment.setenv("AWS_BEARER_TOKEN_BEDROCK", first)
+
+    with local_client(bedrock, api_key=DefaultKeys()) as client:
+        client.converse(MODEL, "Hello")
+        environment.setenv("AWS_BEARER_TOKEN_BEDROCK_FALLBACK", second)
+        bedrock.delete_key(first)
+        reply = client.converse(MODEL, "Hello")
+
+    assert reply.key is not None
+    assert reply.key.source == "env AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
+
+
+def test_a_client_takes_the_environments_keys_by_default(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_BEARER_TOKEN_BEDROCK", "ABSKcut")
+    environment.setenv("AWS_BEARER_TOKEN_BEDROCK_FALLBACK", long_term_key())
+
+    retry = RetryPolicy(max_attempts=1)
+    with (
+        BedrockClient(region="us-east-1", endpoint_url="http://127.0.0.1:9", retry=retry) as client,
+        pytest.raises(errors.ConnectError) as caught,
+    ):
+        client.probe()
+
+    assert caught.value.key is not None
+    assert caught.value.key.source == "env AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
