@@ -324,8 +324,9 @@ class KeyCreationDeniedError(KeyLifecycleError):
 
     Attributes:
         denial: AWS's sentence, parsed.
-        condition_key: the condition key that governs, e.g. `iam:ServiceSpecificCredentialAgeDays`.
-        condition_value: the value that was asked for, e.g. `30`.
+        condition_key: after an explicit deny, the condition key that it may turn on, such as
+            `iam:ServiceSpecificCredentialAgeDays`; None if no policy allowed the key at all.
+        condition_value: the value that was asked for, such as `30`, or None.
         orphaned_user: the IAM user left behind without a key, or None.
     """
 

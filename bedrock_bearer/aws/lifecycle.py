@@ -30,6 +30,7 @@ from bedrock_bearer.errors import (
 from bedrock_bearer.facts import (
     AGE_KEY,
     BEDROCK_SERVICE,
+    CREATE_KEY,
     KEYS_PER_USER,
     LONGEST_AGE_DAYS,
     SERVICE_NAME_KEY,
@@ -401,14 +402,22 @@ def _creation_refused(what: str, refusal: Refusal, *, days: int | None) -> KeyLi
     if not refusal.is_access_denied:
         return _refused(what, refusal)
     denial = Denial.parse(refusal.sentence)
-    condition_key, value = AGE_KEY, None if days is None else str(days)
-    if days is None and denial is not None and denial.effect == "explicit":
+    asked = f"{days} days" if days else "a key that never expires"
+    if denial is None or denial.effect != "explicit":
+        problem = (
+            f"No policy allows it: an Allow for {CREATE_KEY} is missing, or it does not cover this "
+            f"user, this service or this age ({asked})."
+        )
+        condition_key, value = None, None
+    else:
         # A limit on the age does not match a request that names none.
-        condition_key, value = SERVICE_NAME_KEY, BEDROCK_SERVICE
-    asked = f"{value} was asked for" if value else "a key that never expires was asked for"
+        condition_key, value = (AGE_KEY, str(days)) if days else (SERVICE_NAME_KEY, BEDROCK_SERVICE)
+        problem = (
+            "AWS does not name the condition of the deny. It may be "
+            f"{condition_key} ({asked} was asked for), another one, or none."
+        )
     return KeyCreationDeniedError(
-        f"{what}: {refusal.sentence} AWS never names the condition; most likely it is "
-        f"{condition_key} ({asked}).",
+        f"{what}: {refusal.sentence} {problem}",
         denial=denial,
         condition_key=condition_key,
         condition_value=value,

@@ -9,40 +9,36 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from bedrock_bearer.access.document import PolicyDocument
 from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 from bedrock_bearer.keys.description import TokenType, utc_now
 from bedrock_bearer.local import minting
-from bedrock_bearer.local.control_plane.account import Account
+from bedrock_bearer.local.attachments import Policy, PolicyAttachments
+from bedrock_bearer.local.authorization import Authorization
+from bedrock_bearer.local.control_plane.account import Account, signature_of
 from bedrock_bearer.local.control_plane.credentials import make_access_key
-from bedrock_bearer.local.control_plane.iam import Iam
+from bedrock_bearer.local.control_plane.plane import ControlPlane
 from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.guardrails import Guardrail
-from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, whole_response
-from bedrock_bearer.local.keyring import MAX_SHORT_TERM_LIFETIME, Keyring, MintedKey
+from bedrock_bearer.local.http import LocalRequest, LocalResponse, whole_response
+from bedrock_bearer.local.keyring import (
+    MAX_SHORT_TERM_LIFETIME,
+    REJECTED,
+    Keyring,
+    MintedKey,
+)
 from bedrock_bearer.local.models import MODELS, LocalModel, ModelCatalogue
 from bedrock_bearer.local.operations import ACTION_OF_OPERATION, MODEL_OPERATIONS, find_operation
-from bedrock_bearer.local.principals import (
-    LIMITED_ACCESS,
-    LIMITED_ACCESS_ARN,
-    Principal,
-    Principals,
-    read_policy,
-    refusal_by_policy,
-)
+from bedrock_bearer.local.principals import Principal, Principals, read_policy
 from bedrock_bearer.local.replies import Step
 from bedrock_bearer.local.runtime import Call, Runtime
-from bedrock_bearer.local.service_errors import ServiceError, key_refused
+from bedrock_bearer.local.service_errors import ServiceError, key_refused, refusal_by_policy
 from bedrock_bearer.local.validation import malformed
 from bedrock_bearer.regions import partition_of
-
-Policy = PolicyDocument | Document | str
-"""A policy document: a model, the dict that AWS writes, or its JSON."""
 
 _REGION_IN_HOST = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z]{2,8}(?:-[a-z0-9]+)+-\d+)\.")
 
 
-class LocalBedrock:
+class LocalBedrock(PolicyAttachments):
     """A Bedrock on this machine. It is not AWS: its keys, replies and token counts are made up.
 
     It does no I/O: `handle` takes a request and returns the response. `transport.LocalTransport`
@@ -53,6 +49,8 @@ class LocalBedrock:
         account_id: the account of keys and users that are made without one.
         clock: returns the present moment; keys expire by it.
         models: models offered in addition to the built-in ones.
+        authorization_ids: whether denials carry an authorization id, which IAM Toolbox explains
+            for 24 hours.
     """
 
     def __init__(
@@ -62,28 +60,35 @@ class LocalBedrock:
         account_id: str = "123456789012",
         clock: Callable[[], datetime] = utc_now,
         models: Iterable[LocalModel] = (),
+        authorization_ids: bool = False,
     ) -> None:
         self.region = region
         self.account_id = account_id
         self.clock = clock
-        self._lock = threading.RLock()
         self._principals = Principals()
         self._keys = Keyring()
-        self._account = Account(
-            self._principals, self._keys, account_id, partition_of(region), lambda: self.clock()
+        partition = partition_of(region)
+        self._authorization = Authorization(
+            self._principals, lambda: self.clock(), gives_ids=authorization_ids
         )
-        self._account.add_administrator()
-        self._iam = Iam(self._account)
+        account = Account(
+            self._principals,
+            self._keys,
+            self._authorization,
+            account_id,
+            partition,
+            lambda: self.clock(),
+        )
+        account.add_administrator()
+        super().__init__(account, threading.RLock())
+        self._control_plane = ControlPlane(self._account)
         self._runtime = Runtime(ModelCatalogue((*MODELS, *models)))
 
     def handle(self, request: LocalRequest) -> LocalResponse:
         """Answer one request. Never raises for what a client may send."""
         request_id = str(uuid.uuid4())
         with self._lock:
-            if (request.method, request.path) == ("POST", "/"):
-                response = self._iam.handle(request, request_id)
-            else:
-                response = self._answer(request)
+            response = self._control_plane.handle(request, request_id) or self._answer(request)
         date = format_datetime(self.clock().astimezone(UTC), usegmt=True)
         return response.with_headers({"Date": date, "x-amzn-RequestId": request_id})
 
@@ -125,13 +130,13 @@ class LocalBedrock:
                 Bedrock, as `AmazonBedrockLimitedAccess` allows it.
         """
         account = account_id or self.account_id
+        given = None if policies is None else [read_policy(document) for document in policies]
         with self._lock:
             if TokenType(token_type) is TokenType.LONG_TERM:
-                user = self._ensure(
-                    f"user/{user_name or minting.user_name_of_console()}", account, policies
-                )
+                name = f"user/{user_name or minting.user_name_of_console()}"
+                user = self._account.find_or_add(name, account, given)
                 return self._keys.mint_long_term(user, now=self.clock(), expires_in=expires_in).text
-            principal = self._ensure(user_name or "dev", account, policies)
+            principal = self._account.find_or_add(user_name or "dev", account, given)
             return self._keys.mint_short_term(
                 principal,
                 region=region or self.region,
@@ -181,69 +186,6 @@ class LocalBedrock:
         """
         with self._lock:
             return make_access_key(self._account, self._principals.find(principal)[0])
-
-    # --------------------------------------------------------------------------- policies
-
-    def attach_policy(
-        self, principal: str | None, document: Policy, *, policy_arn: str | None = None
-    ) -> None:
-        """Attach an identity-based policy.
-
-        Args:
-            principal: the name or ARN of a role or user; None for every principal, existing or
-                made later.
-            document: the policy.
-            policy_arn: the ARN of a managed policy, which refusals name. Default: the policy is
-                inline.
-
-        Raises:
-            LookupError: there is no such principal.
-            ValueError: the policy is not valid.
-        """
-        policy = read_policy(document, policy_arn)
-        with self._lock:
-            if principal is None:
-                self._principals.attach_to_everybody(policy)
-                return
-            for found in self._principals.find(principal):
-                name = policy_arn or f"inline-{len(found.identity) + 1}"
-                found.identity[name] = policy
-
-    def set_permissions_boundary(
-        self, principal: str, document: Policy | None, *, policy_arn: str | None = None
-    ) -> None:
-        """Set the permissions boundary of a principal, or remove it."""
-        boundary = None if document is None else read_policy(document, policy_arn)
-        with self._lock:
-            for found in self._principals.find(principal):
-                found.boundary = boundary
-
-    def attach_session_policy(
-        self, principal: str, document: Policy, *, policy_arn: str | None = None
-    ) -> None:
-        """Attach a session policy to a role's session."""
-        policy = read_policy(document, policy_arn)
-        with self._lock:
-            for found in self._principals.find(principal):
-                found.session.append(policy)
-
-    def attach_service_control_policy(
-        self, document: Policy, *, account_id: str | None = None, policy_arn: str | None = None
-    ) -> None:
-        """Attach a service control policy to an account, beside `FullAWSAccess`."""
-        policy = read_policy(document, policy_arn)
-        with self._lock:
-            account = account_id or self.account_id
-            self._principals.attach_service_control_policy(account, policy)
-
-    def attach_resource_control_policy(
-        self, document: Policy, *, account_id: str | None = None, policy_arn: str | None = None
-    ) -> None:
-        """Attach a resource control policy to an account, beside `RCPFullAWSAccess`."""
-        policy = read_policy(document, policy_arn)
-        with self._lock:
-            account = account_id or self.account_id
-            self._principals.attach_resource_control_policy(account, policy)
 
     # ------------------------------------------------------------------- replies and faults
 
@@ -316,24 +258,38 @@ class LocalBedrock:
         self._authorize(call, key, principal)
         return self._runtime.run(call)
 
-    def _authenticate(self, request: LocalRequest, region: str) -> tuple[MintedKey, Principal]:
+    def _authenticate(
+        self, request: LocalRequest, region: str
+    ) -> tuple[MintedKey | None, Principal]:
+        """Return the API key and its principal; no key if an access key signed the request."""
+        signature = signature_of(request)
+        if signature is not None and signature.access_key_id in self._keys.access_keys:
+            return None, self._account.caller_of(request)
         authorization = request.headers.get("authorization")
         key = self._keys.check(authorization, region=region, now=self.clock())
         principal = self._principals.get(key.principal_arn)
         if principal is None:
-            raise key_refused("Authentication failed: Please make sure your API Key is valid.")
+            raise key_refused(REJECTED)
         return key, principal
 
-    def _authorize(self, call: Call, key: MintedKey, principal: Principal) -> None:
-        context = {TOKEN_TYPE_KEY: key.token_type.value}
-        self._require(principal, USE_KEY, context, "*")
+    def _authorize(self, call: Call, key: MintedKey | None, principal: Principal) -> None:
+        context = {}
+        if key is not None:
+            context[TOKEN_TYPE_KEY] = key.token_type.value
+            self._require(principal, USE_KEY, context, "*", call.region)
         for resource in self._resources_of(call):
-            self._require(principal, ACTION_OF_OPERATION[call.name], context, resource)
+            action = ACTION_OF_OPERATION[call.name]
+            self._require(principal, action, context, resource, call.region)
 
     def _require(
-        self, principal: Principal, action: str, context: dict[str, str], resource: str
+        self,
+        principal: Principal,
+        action: str,
+        context: dict[str, str],
+        resource: str,
+        region: str,
     ) -> None:
-        sentence = self._principals.denial(principal, action, context, resource)
+        sentence = self._authorization.refusal(principal, action, context, resource, region=region)
         if sentence is not None:
             raise refusal_by_policy(sentence, action)
 
@@ -348,23 +304,3 @@ class LocalBedrock:
     def _region_of(self, host: str) -> str:
         found = _REGION_IN_HOST.search(host)
         return found[1] if found else self.region
-
-    def _ensure(self, name: str, account_id: str, policies: Iterable[Policy] | None) -> Principal:
-        """Return the principal of that name; make it, with its policies, if it does not exist."""
-        kind, _, user_name = name.rpartition("/")
-        existing = [
-            p
-            for p in self._principals
-            if (p.name, p.account_id, p.is_user) == (user_name, account_id, kind == "user")
-        ]
-        if existing:
-            return existing[0]
-        partition = partition_of(self.region)
-        add = self._principals.add_user if kind == "user" else self._principals.add_role
-        principal = add(user_name, account_id, self.clock(), partition=partition)
-        if policies is None:
-            principal.identity[LIMITED_ACCESS_ARN] = LIMITED_ACCESS
-        else:
-            for number, document in enumerate(policies, 1):
-                principal.identity[f"inline-{number}"] = read_policy(document)
-        return principal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -41,7 +41,6 @@ class MintedKey:
     created_at: datetime
     expires_at: datetime | None
     region: str | None = None
-    user_name: str = ""
     credential_id: str = ""
     alias: str = ""
     status: Literal["Active", "Inactive"] = "Active"
@@ -70,6 +69,7 @@ class Keyring:
 
     def __init__(self) -> None:
         self._by_text: dict[str, MintedKey] = {}
+        self._aliases: set[str] = set()
         self.access_keys: dict[str, AccessKey] = {}
 
     def mint_short_term(
@@ -100,11 +100,14 @@ class Keyring:
     def mint_long_term(
         self, user: Principal, *, now: datetime, expires_in: timedelta | None
     ) -> MintedKey:
-        """Mint a long-term key, however many the user has already."""
-        taken = {key.alias for key in self.of_user(user)}
+        """Mint a long-term key, however many the user has already.
+
+        No alias is used twice: a user made again after its deletion goes on with `+1`.
+        """
         number = 0
-        while (alias := minting.alias_of(user.name, user.account_id, number)) in taken:
+        while (alias := minting.alias_of(user.name, user.account_id, number)) in self._aliases:
             number += 1
+        self._aliases.add(alias)
         return self._add(
             MintedKey(
                 minting.long_term_key(alias),
@@ -113,7 +116,6 @@ class Keyring:
                 user.account_id,
                 now,
                 None if expires_in is None else now + expires_in,
-                user_name=user.name,
                 credential_id=minting.identifier("ACCA", user.account_id),
                 alias=alias,
             )
@@ -143,6 +145,15 @@ class Keyring:
         del self._by_text[key.text]
         key.text = minting.long_term_key(key.alias)
         self._add(key)
+
+    def move(self, old_arn: str, new_arn: str) -> None:
+        """Give all keys of a user that was renamed its new ARN; they keep the alias they have."""
+        for key in self._by_text.values():
+            if key.principal_arn == old_arn:
+                key.principal_arn = new_arn
+        for access_key in list(self.access_keys.values()):
+            if access_key.principal_arn == old_arn:
+                self.access_keys[access_key.id] = replace(access_key, principal_arn=new_arn)
 
     def delete(self, key: MintedKey) -> None:
         """Delete a key."""

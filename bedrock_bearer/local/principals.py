@@ -1,59 +1,80 @@
-"""The principals that call the local Bedrock, and the policies that decide what they may do."""
+"""The principals that call the local Bedrock, and the policies attached to them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 
 from bedrock_bearer.access.document import PolicyDocument, read_document
-from bedrock_bearer.access.evaluation import NamedPolicy, PolicySet, evaluate
-from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN
+from bedrock_bearer.access.evaluation import NamedPolicy
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document
-from bedrock_bearer.local.service_errors import ServiceError, key_refused
 
 LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
+ADMINISTRATOR_ACCESS_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def read_policy(
-    document: PolicyDocument | Document | str, policy_arn: str | None = None
+    document: PolicyDocument | Document | str,
+    policy_arn: str | None = None,
+    name: str | None = None,
 ) -> NamedPolicy:
-    """Read a policy document.
+    """Read a policy document; a managed policy is named as its ARN ends.
 
     Raises:
         ValueError: it is not a valid policy.
     """
-    return NamedPolicy(read_document(document), arn=policy_arn)
+    if policy_arn is not None:
+        name = policy_arn.rpartition("/")[2]
+    return NamedPolicy(read_document(document), name, policy_arn)
 
 
-LIMITED_ACCESS = read_policy(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "BedrockAPIs",
-                "Effect": "Allow",
-                "Action": ["bedrock:*", "bedrock-mantle:*"],
-                "Resource": "*",
-            }
-        ],
-    },
-    LIMITED_ACCESS_ARN,
-)
+def _allow(sid: str, action: str | list[str], arn: str) -> NamedPolicy:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": "*"}
+    return read_policy({"Version": "2012-10-17", "Statement": [statement]}, arn)
+
+
+_ALL_OF_BEDROCK = ["bedrock:*", "bedrock-mantle:*"]
+LIMITED_ACCESS = _allow("BedrockAPIs", _ALL_OF_BEDROCK, LIMITED_ACCESS_ARN)
 """Allows every action of Bedrock; AWS's policy of that name lists some fifty of them."""
 
-FULL_ACCESS = read_policy(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-    }
+ADMINISTRATOR_ACCESS = _allow("AdministratorAccess", "*", ADMINISTRATOR_ACCESS_ARN)
+
+AWS_MANAGED_POLICIES = (
+    LIMITED_ACCESS,
+    ADMINISTRATOR_ACCESS,
+    _allow("BedrockAll", _ALL_OF_BEDROCK, "arn:aws:iam::aws:policy/AmazonBedrockFullAccess"),
 )
-ADMINISTRATOR_ACCESS = NamedPolicy(
-    FULL_ACCESS.document, arn="arn:aws:iam::aws:policy/AdministratorAccess"
-)
+
+
+class PolicyOwner(Protocol):
+    """A user, a group or a role, whose policies IAM's operations change."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def iam_arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def identity(self) -> dict[str, NamedPolicy]:
+        """Its inline policies by name, its managed ones by ARN."""
+
+
+@dataclass(slots=True)
+class Group:
+    """A group of IAM users."""
+
+    iam_arn: str
+    name: str
+    created_at: datetime
+    unique_id: str
+    path: str = "/"
+    identity: dict[str, NamedPolicy] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,11 +82,12 @@ class Principal:
     """An IAM user, or a role with its one session.
 
     Attributes:
-        arn: as AWS's sentences name it; of a role, the session's ARN.
+        arn: as AWS's sentences name it; the session's ARN for a role.
         name: the user's name, or the role's.
         identity: inline policies by name, managed ones by ARN.
         boundary: the permissions boundary, or None.
         session: session policies.
+        groups: the groups of a user.
     """
 
     arn: str
@@ -77,6 +99,8 @@ class Principal:
     identity: dict[str, NamedPolicy] = field(default_factory=dict)
     boundary: NamedPolicy | None = None
     session: list[NamedPolicy] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_user(self) -> bool:
@@ -91,25 +115,37 @@ class Principal:
         partition = self.arn.split(":")[1]
         return f"arn:{partition}:iam::{self.account_id}:role{self.path}{self.name}"
 
+    @property
+    def user_id(self) -> str:
+        """What `aws:userid` holds: a session's has the session's name after the role's id."""
+        return self.unique_id if self.is_user else f"{self.unique_id}:{self.name}"
+
 
 class Principals:
-    """All principals by ARN, and the policies that apply to all of them or to their accounts."""
+    """All users, roles and groups, and the managed policies.
+
+    Attributes:
+        everybody: identity-based policies that every principal has, by name or ARN.
+        managed: the managed policies by ARN.
+        groups: all groups by name.
+    """
 
     def __init__(self) -> None:
         self._by_arn: dict[str, Principal] = {}
-        self._everybody: list[NamedPolicy] = []
-        self._service_control: dict[str, list[NamedPolicy]] = defaultdict(list)
-        self._resource_control: dict[str, list[NamedPolicy]] = defaultdict(list)
+        self.everybody: dict[str, NamedPolicy] = {}
+        self.managed = {str(policy.arn): policy for policy in AWS_MANAGED_POLICIES}
+        self.groups: dict[str, Group] = {}
 
     def __iter__(self) -> Iterator[Principal]:
         return iter(list(self._by_arn.values()))
 
     def user(self, name: str, account_id: str) -> Principal | None:
         """Return the IAM user, or None."""
-        for principal in self._by_arn.values():
-            if principal.is_user and (principal.name, principal.account_id) == (name, account_id):
-                return principal
-        return None
+        return self._find(name, account_id, is_user=True)
+
+    def role(self, name: str, account_id: str) -> Principal | None:
+        """Return the role, or None."""
+        return self._find(name, account_id, is_user=False)
 
     def get(self, arn: str) -> Principal | None:
         """Return the principal with that ARN, or None."""
@@ -124,15 +160,22 @@ class Principals:
         return self._add(Principal(arn, name, account_id, now, unique_id, path))
 
     def add_role(
-        self, name: str, account_id: str, now: datetime, *, partition: str = "aws"
+        self, name: str, account_id: str, now: datetime, *, partition: str = "aws", path: str = "/"
     ) -> Principal:
         """Add a role that has no policy, with one session of the same name."""
         arn = f"arn:{partition}:sts::{account_id}:assumed-role/{name}/{name}"
         unique_id = minting.identifier("AROA", account_id)
-        return self._add(Principal(arn, name, account_id, now, unique_id))
+        return self._add(Principal(arn, name, account_id, now, unique_id, path))
+
+    def rename(self, user: Principal, name: str) -> None:
+        """Give an IAM user another name; its ARN changes with it."""
+        self.remove(user)
+        user.arn = f"{user.arn[: -len(user.name)]}{name}"
+        user.name = name
+        self._add(user)
 
     def remove(self, principal: Principal) -> None:
-        """Remove a principal; its keys are accepted no more."""
+        """Remove a principal; its keys are no longer accepted."""
         self._by_arn.pop(principal.arn, None)
 
     def find(self, name_or_arn: str) -> list[Principal]:
@@ -141,67 +184,31 @@ class Principals:
         Raises:
             LookupError: there is none; the message lists the names that exist.
         """
-        found = [p for p in self if name_or_arn in (p.arn, p.name)]
+        found = [p for p in self if name_or_arn in (p.arn, p.iam_arn, p.name)]
         if not found:
             known = ", ".join(p.name for p in self) or "none yet"
             raise LookupError(f"no principal {name_or_arn!r} here; known are: {known}")
         return found
 
-    def attach_to_everybody(self, policy: NamedPolicy) -> None:
-        """Attach an identity-based policy to every principal, existing or added later."""
-        self._everybody.append(policy)
+    def attach(self, owner: PolicyOwner | None, policy: NamedPolicy) -> None:
+        """Attach an identity-based policy; None attaches it to everybody."""
+        identity = self.everybody if owner is None else owner.identity
+        prefix = "everybody" if owner is None else "inline"
+        name = policy.arn or policy.name or f"{prefix}-{len(identity) + 1}"
+        if policy.arn is not None:
+            self.managed[policy.arn] = policy
+        elif policy.name is None:
+            policy = NamedPolicy(policy.document, name)
+        identity[name] = policy
 
-    def attach_service_control_policy(self, account_id: str, policy: NamedPolicy) -> None:
-        """Attach a service control policy to an account, beside `FullAWSAccess`."""
-        self._service_control[account_id].append(policy)
+    def policies_of(self, owner: PolicyOwner) -> dict[str, NamedPolicy]:
+        """Return the policies of a user or role itself, those of everybody included."""
+        return {**(self.everybody if isinstance(owner, Principal) else {}), **owner.identity}
 
-    def attach_resource_control_policy(self, account_id: str, policy: NamedPolicy) -> None:
-        """Attach a resource control policy to an account, beside `RCPFullAWSAccess`."""
-        self._resource_control[account_id].append(policy)
-
-    def policies_of(self, principal: Principal) -> PolicySet:
-        """Return all policies that apply to this principal's calls."""
-        return PolicySet(
-            identity=[*principal.identity.values(), *self._everybody],
-            boundary=[principal.boundary] if principal.boundary else [],
-            session=list(principal.session),
-            service_control=_beside_full_access(self._service_control[principal.account_id]),
-            resource_control=_beside_full_access(self._resource_control[principal.account_id]),
-        )
-
-    def denial(
-        self,
-        principal: Principal,
-        action: str,
-        context: Mapping[str, Any],
-        resource: str = "*",
-        *,
-        shown: str | None = None,
-    ) -> str | None:
-        """Return AWS's sentence if the principal may not do this, or None if it may.
-
-        `shown` is the resource as the sentence names it, where that is not the ARN.
-        """
-        known = {
-            "aws:PrincipalArn": principal.iam_arn,
-            "aws:PrincipalAccount": principal.account_id,
-        }
-        decision = evaluate(self.policies_of(principal), action, {**known, **context}, resource)
-        if decision.allowed:
-            return None
-        return decision.sentence(principal.arn, resource=shown or resource)
+    def _find(self, name: str, account_id: str, *, is_user: bool) -> Principal | None:
+        wanted = (name, account_id, is_user)
+        return next((p for p in self if (p.name, p.account_id, p.is_user) == wanted), None)
 
     def _add(self, principal: Principal) -> Principal:
         self._by_arn[principal.arn] = principal
         return principal
-
-
-def _beside_full_access(policies: list[NamedPolicy]) -> list[NamedPolicy]:
-    return [FULL_ACCESS, *policies] if policies else []
-
-
-def refusal_by_policy(sentence: str, action: str) -> ServiceError:
-    """Return AWS's refusal with this sentence, from the layer that checks the action."""
-    if action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
-        return key_refused(sentence)
-    return ServiceError("AccessDeniedException", sentence)

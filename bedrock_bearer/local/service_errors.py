@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN
 from bedrock_bearer.local.http import LocalResponse, json_response
 
 STATUS_OF_CODE = {
@@ -84,3 +85,10 @@ def key_refused(message: str) -> ServiceError:
 def invalid(message: str) -> ServiceError:
     """Return Bedrock's error for an invalid request."""
     return ServiceError("ValidationException", message)
+
+
+def refusal_by_policy(sentence: str, action: str) -> ServiceError:
+    """Return AWS's refusal with this sentence, from the layer that checks the action."""
+    if action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
+        return key_refused(sentence)
+    return ServiceError("AccessDeniedException", sentence)

@@ -202,7 +202,24 @@ def test_a_limit_on_the_age_is_named_with_the_days_asked_for(
     )
     assert error.denial is not None
     assert error.denial.action == "iam:CreateServiceSpecificCredential"
-    assert "365 was asked for" in error.message
+    assert "It may be iam:ServiceSpecificCredentialAgeDays (365 days was asked for)" in (
+        error.message
+    )
+
+
+def test_a_creation_that_no_policy_allows_is_not_blamed_on_the_age(
+    bedrock: LocalBedrock, iam: Any, server: tuple[Watched, LocalServer]
+) -> None:
+    bedrock.mint_key("LONG_TERM", user_name="nobody", policies=[])
+    lifecycle = KeyLifecycle(iam_client(server[1].url, bedrock.create_access_key("nobody")))
+
+    with pytest.raises(errors.KeyCreationDeniedError) as caught:
+        lifecycle.create("app", days=365)
+
+    error = caught.value
+    assert (error.condition_key, error.condition_value) == (None, None)
+    assert "No policy allows it: an Allow for iam:CreateServiceSpecificCredential" in error.message
+    assert "AgeDays" not in error.message
 
 
 def test_an_explicit_denial_of_a_key_without_an_end_names_the_service(

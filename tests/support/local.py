@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +14,14 @@ from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.transport import local_http_client
 
 NOVA = "amazon.nova-micro-v1:0"
+HELLO = [{"role": "user", "content": [{"text": "Hello"}]}]
+ADMINISTRATOR = ("AKIAIOSFODNN7EXAMPLE", "secret")
+"""An access key that the local Bedrock does not know: whoever signs with it is administrator."""
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BEARER_TOKEN_TYPE = "bedrock:bearerTokenType"
+
+ClientMaker = Callable[..., Any]
+"""Makes a boto3 client of a local Bedrock; see `make_client`."""
 
 
 class Clock:

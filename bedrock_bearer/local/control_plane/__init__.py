@@ -1,1 +1,1 @@
-"""The AWS services around Bedrock, on this machine: IAM and STS."""
+"""The AWS services around Bedrock, on this machine: IAM, STS, Organizations and their tools."""

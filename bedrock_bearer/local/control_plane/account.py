@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bedrock_bearer.local.authorization import Authorization
 from bedrock_bearer.local.http import LocalRequest
 from bedrock_bearer.local.keyring import AccessKey, Keyring
-from bedrock_bearer.local.principals import ADMINISTRATOR_ACCESS, Principal, Principals
+from bedrock_bearer.local.principals import (
+    ADMINISTRATOR_ACCESS,
+    LIMITED_ACCESS,
+    Principal,
+    Principals,
+)
 
 ADMINISTRATOR = "administrator"
+GLOBAL_REGIONS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
-_ACCESS_KEY_ID = re.compile(r"Credential=([A-Z0-9]+)/")
+_CREDENTIAL = re.compile(r"Credential=(?P<id>\w+)/(?:\d+/(?P<region>[\w-]+)/(?P<service>[\w-]+)/)?")
 
 
 class ControlPlaneError(Exception):
@@ -28,26 +35,76 @@ class ControlPlaneError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What the signature of a request says: the access key, and the scope it was made for."""
+
+    access_key_id: str
+    region: str | None
+    service: str | None
+
+
+def signature_of(request: LocalRequest) -> Signature | None:
+    """Return what a request's signature says, or None if it is not signed."""
+    found = _CREDENTIAL.search(request.headers.get("authorization", ""))
+    return Signature(found["id"], found["region"], found["service"]) if found else None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One account's principals and keys. Not thread-safe by itself: its owner holds a lock."""
 
     principals: Principals
     keys: Keyring
+    authorization: Authorization
     id: str
     partition: str
     clock: Callable[[], datetime]
+
+    @property
+    def global_region(self) -> str:
+        """The Region that holds the services without a Region, such as IAM."""
+        return GLOBAL_REGIONS.get(self.partition, "us-east-1")
+
+    def arn(self, resource: str) -> str:
+        """Return the ARN of something in IAM, such as `user/app`."""
+        return f"arn:{self.partition}:iam::{self.id}:{resource}"
 
     def add_administrator(self) -> None:
         """Add the user that signs with access keys this account does not know."""
         user = self.principals.add_user(
             ADMINISTRATOR, self.id, self.clock(), partition=self.partition
         )
-        policy = ADMINISTRATOR_ACCESS
-        user.identity[str(policy.arn)] = policy
+        self.principals.attach(user, ADMINISTRATOR_ACCESS)
+
+    def find_or_add(self, name: str, account_id: str, policies: list[Any] | None) -> Principal:
+        """Return the role, or `user/NAME`; add it with these policies if it does not exist."""
+        kind, _, name = name.rpartition("/")
+        is_user = kind == "user"
+        find = self.principals.user if is_user else self.principals.role
+        add = self.principals.add_user if is_user else self.principals.add_role
+        existing = find(name, account_id)
+        if existing is not None:
+            return existing
+        principal = add(name, account_id, self.clock(), partition=self.partition)
+        for policy in [LIMITED_ACCESS] if policies is None else policies:
+            self.principals.attach(principal, policy)
+        return principal
 
     def user(self, name: str) -> Principal | None:
         """Return the IAM user of that name, or None."""
         return self.principals.user(name, self.id)
+
+    def role(self, name: str) -> Principal | None:
+        """Return the role of that name, or None."""
+        return self.principals.role(name, self.id)
+
+    def users(self) -> list[Principal]:
+        """Return the IAM users of this account."""
+        return [p for p in self.principals if p.is_user and p.account_id == self.id]
+
+    def roles(self) -> list[Principal]:
+        """Return the roles of this account."""
+        return [p for p in self.principals if not p.is_user and p.account_id == self.id]
 
     def access_keys_of(self, user: Principal) -> list[AccessKey]:
         """Return the access keys of a principal."""
@@ -59,21 +116,17 @@ class Account:
         The signature itself is not verified. An access key that is not known means the
         administrator.
         """
-        found = _ACCESS_KEY_ID.search(request.headers.get("authorization", ""))
-        if found is None:
+        signature = signature_of(request)
+        if signature is None:
             text = "Request is missing Authentication Token"
             raise ControlPlaneError(403, "MissingAuthenticationToken", text)
-        access_key = self.keys.access_keys.get(found[1])
-        arn = access_key.principal_arn if access_key else self._administrator_arn
+        access_key = self.keys.access_keys.get(signature.access_key_id)
+        arn = access_key.principal_arn if access_key else self.arn(f"user/{ADMINISTRATOR}")
         principal = self.principals.get(arn)
         if principal is None:
             text = "The security token included in the request is invalid."
             raise ControlPlaneError(403, "InvalidClientTokenId", text)
         return principal
-
-    @property
-    def _administrator_arn(self) -> str:
-        return f"arn:{self.partition}:iam::{self.id}:user/{ADMINISTRATOR}"
 
     def authorize(
         self,
@@ -81,16 +134,26 @@ class Account:
         action: str,
         resource: str,
         context: Mapping[str, Any] | None = None,
+        *,
+        region: str | None = None,
+        code: str = "AccessDenied",
     ) -> None:
-        """Refuse an action that the caller's policies do not allow."""
-        sentence = self.principals.denial(
-            caller, action, context or {}, resource, shown=_in_a_sentence(resource)
+        """Raise AWS's refusal of an action that the caller's policies do not allow."""
+        sentence = self.authorization.refusal(
+            caller,
+            action,
+            context or {},
+            resource,
+            region=region or self.global_region,
+            shown=_in_a_sentence(resource),
         )
         if sentence is not None:
-            raise ControlPlaneError(403, "AccessDenied", sentence)
+            raise ControlPlaneError(403, code, sentence)
 
 
 def _in_a_sentence(resource: str) -> str:
-    """Return a user's ARN as IAM's own sentences name it: `user NAME`."""
+    """Return a resource as IAM's own sentences name it: `user NAME` for a user's ARN."""
     kind, _, name = resource.rpartition(":")[2].partition("/")
-    return f"user {name.rpartition('/')[2]}" if kind == "user" and name else resource
+    if kind in ("user", "role", "group") and ":iam:" in resource and name:
+        return f"{kind} {name.rpartition('/')[2]}"
+    return resource

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +38,7 @@ class Credentials:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._keys = account.keys
-        self.operations = {
+        self.operations: dict[str, Callable[[Any, Parameters], Result]] = {
             "CreateAccessKey": self._create_access_key,
             "ListAccessKeys": self._list_access_keys,
             "DeleteAccessKey": self._delete_access_key,
@@ -77,12 +78,19 @@ class Credentials:
 
     # ---------------------------------------------------------- service-specific credentials
 
-    def list_of(self, users: list[Principal], given: Parameters) -> Result:
-        """Return the keys of these users, without their secrets."""
-        keys = [key for user in users for key in self._keys.of_user(user)]
+    def list_of_account(self, given: Parameters) -> Result:
+        """Return the keys of all users, without their secrets."""
+        return self._list(self._account.users(), given)
+
+    def list_of_user(self, user: Principal, given: Parameters) -> Result:
+        """Return the keys of one user, without their secrets."""
+        return self._list([user], given)
+
+    def _list(self, users: list[Principal], given: Parameters) -> Result:
+        keys = [(user, key) for user in users for key in self._keys.of_user(user)]
         if given.get("ServiceName", BEDROCK_SERVICE) != BEDROCK_SERVICE:
             keys = []
-        shapes = [_shape(key, with_secret=False) for key in keys]
+        shapes = [_shape(user, key, with_secret=False) for user, key in keys]
         return page_of("ServiceSpecificCredentials", shapes, given)
 
     def _create(self, user: Principal, given: Parameters) -> Result:
@@ -95,7 +103,7 @@ class Credentials:
             )
             raise ControlPlaneError(409, "LimitExceeded", text)
         key = self._keys.mint_long_term(user, now=self._account.clock(), expires_in=age)
-        return {"ServiceSpecificCredential": _shape(key, with_secret=True)}
+        return {"ServiceSpecificCredential": _shape(user, key, with_secret=True)}
 
     def _update(self, user: Principal, given: Parameters) -> Result:
         key = self._find(user, given)
@@ -115,7 +123,7 @@ class Credentials:
     def _reset(self, user: Principal, given: Parameters) -> Result:
         key = self._find(user, given)
         self._keys.reset(key)
-        return {"ServiceSpecificCredential": _shape(key, with_secret=True)}
+        return {"ServiceSpecificCredential": _shape(user, key, with_secret=True)}
 
     def _delete(self, user: Principal, given: Parameters) -> Result:
         self._keys.delete(self._find(user, given))
@@ -151,13 +159,13 @@ def _age_of(given: Parameters) -> timedelta | None:
     raise ControlPlaneError(400, "ValidationError", message)
 
 
-def _shape(key: MintedKey, *, with_secret: bool) -> dict[str, Any]:
+def _shape(user: Principal, key: MintedKey, *, with_secret: bool) -> dict[str, Any]:
     shape = {
         "CreateDate": timestamp(key.created_at),
         "ServiceName": BEDROCK_SERVICE,
         "ServiceCredentialAlias": key.alias,
         "ServiceSpecificCredentialId": key.credential_id,
-        "UserName": key.user_name,
+        "UserName": user.name,
         "Status": key.status,
     }
     if key.expires_at is not None:

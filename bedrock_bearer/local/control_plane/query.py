@@ -48,6 +48,23 @@ def query_error(refusal: ControlPlaneError, request_id: str) -> LocalResponse:
     return whole_response(refusal.status, body.encode(), "text/xml")
 
 
+def members_of(given: Parameters, name: str) -> list[dict[str, str]]:
+    """Return a list parameter: for each member its own parameters, `""` for a plain value."""
+    members: dict[int, dict[str, str]] = {}
+    prefix = f"{name}.member."
+    for parameter, value in given.items():
+        if parameter.startswith(prefix):
+            number, _, rest = parameter[len(prefix) :].partition(".")
+            if number.isascii() and number.isdigit():
+                members.setdefault(int(number), {})[rest] = value
+    return [members[number] for number in sorted(members)]
+
+
+def texts_of(given: Parameters, name: str) -> list[str]:
+    """Return a list parameter of plain values."""
+    return [member.get("", "") for member in members_of(given, name)]
+
+
 def page_of(name: str, items: Sequence[Any], given: Parameters) -> dict[str, Any]:
     """Return one page of a list; the marker is the index of the next item."""
     start = _whole_number(given, "Marker", 0)
@@ -66,6 +83,11 @@ def no_such_entity(message: str) -> ControlPlaneError:
     return ControlPlaneError(404, "NoSuchEntity", message)
 
 
+def already_exists(message: str) -> ControlPlaneError:
+    """Return IAM's refusal to make something that exists."""
+    return ControlPlaneError(409, "EntityAlreadyExists", message)
+
+
 def delete_conflict(message: str) -> ControlPlaneError:
     """Return IAM's refusal to delete something that is in use."""
     return ControlPlaneError(409, "DeleteConflict", message)
@@ -82,7 +104,9 @@ def _whole_number(given: Parameters, name: str, default: int) -> int:
 
 def _xml(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "".join(f"<{name}>{_xml(item)}</{name}>" for name, item in value.items())
+        return "".join(
+            f"<{name}>{_xml(item)}</{name}>" for name, item in value.items() if item is not None
+        )
     if isinstance(value, list):
         return "".join(f"<member>{_xml(item)}</member>" for item in value)
     if isinstance(value, bool):
