@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from bedrock_bearer.local.bedrock import LocalBedrock
     from bedrock_bearer.local.faults import Fault
+    from bedrock_bearer.local.server import LocalServer
 
 NO_AWS = "This is a local Bedrock, not AWS. Its keys, replies and token counts are made up."
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False)
@@ -79,6 +80,11 @@ def mint_key(
     metavar="NAME[:RATE]",
     help="Fail this share of the calls, such as throttling:0.1. `list` prints all names.",
 )
+@click.option(
+    "--authorization-ids",
+    is_flag=True,
+    help="Give denials an id that IAM Toolbox explains, as AWS's IAM does.",
+)
 def serve(
     host: str,
     port: int,
@@ -87,8 +93,14 @@ def serve(
     script: str | None,
     deny: tuple[str, ...],
     faults: tuple[str, ...],
+    authorization_ids: bool,
 ) -> None:
-    """Serve a local Bedrock on a socket."""
+    """Serve a local Bedrock on a socket, with IAM and what else explains a denial.
+
+    Prints the variables that lead this package, boto3 and the AWS CLI to it: the endpoint, an
+    administrator's access key, and a key of each type. SHORT_TERM_KEY belongs to the role dev,
+    LONG_TERM_KEY to an IAM user.
+    """
     if "list" in faults:
         _list_faults()
         return
@@ -98,18 +110,15 @@ def serve(
         raise ConfigurationError(
             f"{error.name} is not installed. {install_hint('local', 'uvicorn', 'starlette')}"
         ) from None
-    bedrock = _bedrock(region, script, deny, faults)
+    bedrock = _bedrock(region, script, deny, faults, authorization_ids=authorization_ids)
     try:
         server = LocalServer(bedrock, host=host, port=port, tls=tls)
     except OSError as error:
         raise ConfigurationError(f"Cannot listen on {host}, port {port}: {error}.") from None
     click.echo(NO_AWS, err=True)
     click.echo(f"Listening on {server.url}. Stop it with Ctrl-C. To use it:", err=True)
-    click.echo(f"export AWS_ENDPOINT_URL={server.url}")
-    click.echo(f"export AWS_REGION={region}")
-    if server.ca_file is not None:
-        click.echo(f"export AWS_CA_BUNDLE={server.ca_file}")
-    click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={bedrock.mint_key('LONG_TERM')}")
+    for name, value in _variables(bedrock, server).items():
+        click.echo(f"export {name}={value}")
     sys.stdout.flush()
     try:
         server.run()
@@ -117,14 +126,37 @@ def serve(
         server.close()
 
 
+def _variables(bedrock: LocalBedrock, server: LocalServer) -> dict[str, str]:
+    """Return the environment variables that lead AWS's own clients and ours to the server."""
+    access_key_id, secret = bedrock.create_access_key("administrator")
+    long_term = bedrock.mint_key("LONG_TERM")
+    certificates = {} if server.ca_file is None else {"AWS_CA_BUNDLE": server.ca_file}
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_REGION": bedrock.region,
+        "AWS_DEFAULT_REGION": bedrock.region,
+        **certificates,
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "SHORT_TERM_KEY": bedrock.mint_key("SHORT_TERM"),
+        "LONG_TERM_KEY": long_term,
+        "AWS_BEARER_TOKEN_BEDROCK": long_term,
+    }
+
+
 def _bedrock(
-    region: str, script: str | None, deny: tuple[str, ...], faults: tuple[str, ...]
+    region: str,
+    script: str | None,
+    deny: tuple[str, ...],
+    faults: tuple[str, ...],
+    *,
+    authorization_ids: bool,
 ) -> LocalBedrock:
     from bedrock_bearer.access.build import deny_use
     from bedrock_bearer.local.bedrock import LocalBedrock
     from bedrock_bearer.local.script import load_script
 
-    bedrock = LocalBedrock(region=region)
+    bedrock = LocalBedrock(region=region, authorization_ids=authorization_ids)
     if script is not None:
         try:
             load_script(script, bedrock)

@@ -74,6 +74,7 @@ MODELS = (
     LocalModel("amazon.nova-pro-v1:0", "Nova Pro", "Amazon", True, 300_000, 10_000, True),
     LocalModel("amazon.nova-2-lite-v1:0", "Nova 2 Lite", "Amazon", False, 1_000_000, 64_000, True),
     _claude("3-haiku-20240307-v1:0", "3 Haiku", 4_096, on_demand=True),
+    _claude("3-5-haiku-20241022-v1:0", "3.5 Haiku", 8_192),
     _claude("3-5-sonnet-20240620-v1:0", "3.5 Sonnet", 8_192, on_demand=True),
     _claude("3-7-sonnet-20250219-v1:0", "3.7 Sonnet"),
     _claude("sonnet-4-20250514-v1:0", "Sonnet 4"),

@@ -10,23 +10,39 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from bedrock_bearer.access.build import deny_use, limit_key_age
-from bedrock_bearer.access.document import PolicyDocument
-from bedrock_bearer.facts import BEDROCK_SERVICE
+from bedrock_bearer.access.document import PolicyDocument, read_document
+from bedrock_bearer.facts import AGE_KEY, BEDROCK_SERVICE, CREATE_KEY
 from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.embedded import local_client
 from bedrock_bearer.local.http import Document, LocalRequest
+from bedrock_bearer.local.minting import user_name_of_console
 from bedrock_bearer.local.replies import text_reply
 
 if TYPE_CHECKING:
     from bedrock_bearer.client import BedrockClient
 
-MODEL = "amazon.nova-micro-v1:0"
+MODEL = "us.anthropic.claude-3-5-haiku-20241022-v1:0"
 WIDTH = 88
 LONG_TERM_USER = "BedrockAPIKey-abcd"
 DEVELOPER = "dev"
 
 KEY_DAYS_ALLOWED = 5
+
+AGE_CAP = read_document(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Action": CREATE_KEY,
+                "Resource": "*",
+                "Condition": {"NumericGreaterThan": {AGE_KEY: str(KEY_DAYS_ALLOWED)}},
+            }
+        ],
+    }
+)
+"""As most published policies limit the age."""
 
 ALLOW_IAM: Document = {
     "Version": "2012-10-17",
@@ -94,18 +110,43 @@ def _the_fallback(bedrock: LocalBedrock, short_term: str, long_term: str) -> Ite
 
 
 def _five_days_and_thirty(bedrock: LocalBedrock) -> Iterator[str]:
-    yield _heading("4. A policy limits how long a key may live")
-    policy = limit_key_age(KEY_DAYS_ALLOWED)
-    yield from _shown(policy)
+    yield _heading("4. A policy limits how long a key may live, but lets one kind through")
     bedrock.attach_policy(DEVELOPER, ALLOW_IAM)
-    bedrock.attach_policy(DEVELOPER, policy)
     access_key_id, _ = bedrock.create_access_key(DEVELOPER)
-    for days in (5, 30):
-        status, answer = _create_key(bedrock, access_key_id, days)
-        yield f"  A key for {days} days: {status}"
-        yield from _wrapped(answer, "    ")
+    yield from _shown(AGE_CAP)
+    bedrock.attach_policy(DEVELOPER, AGE_CAP)
+    for days in (KEY_DAYS_ALLOWED, 30, None):
+        yield from _asked_for(bedrock, access_key_id, days)
+    yield "  A request without an age has nothing to compare: the key that never expires is made."
+    yield "  This closes the gap (bedrock-bearer policy max-age 5):"
+    yield ""
+    closed = limit_key_age(KEY_DAYS_ALLOWED)
+    yield from _shown(closed)
+    bedrock.attach_policy(DEVELOPER, closed)
+    yield from _asked_for(bedrock, access_key_id, None)
     yield ""
     yield "Try it yourself: bedrock-bearer smoke --local, bedrock-bearer local serve"
+
+
+def _asked_for(bedrock: LocalBedrock, access_key_id: str, days: int | None) -> Iterator[str]:
+    """Ask for a key of a new user, as the console does."""
+    name = user_name_of_console()
+    _ask_iam(bedrock, access_key_id, Action="CreateUser", UserName=name)
+    age = {} if days is None else {"CredentialAgeDays": str(days)}
+    status, answer = _ask_iam(
+        bedrock,
+        access_key_id,
+        Action="CreateServiceSpecificCredential",
+        UserName=name,
+        ServiceName=BEDROCK_SERVICE,
+        **age,
+    )
+    yield f"  A key for {days} days: {status}" if days else f"  A key that never expires: {status}"
+    if status == 200:
+        ends = re.search("<ExpirationDate>(.*?)</ExpirationDate>", answer)
+        yield f"    expires {ends[1]}" if ends else "    never expires"
+    else:
+        yield from _wrapped(answer.partition("<Message>")[2].partition("</Message>")[0], "    ")
 
 
 def _call(client: BedrockClient) -> Iterator[str]:
@@ -121,25 +162,14 @@ def _call(client: BedrockClient) -> Iterator[str]:
     yield ""
 
 
-def _create_key(bedrock: LocalBedrock, access_key_id: str, days: int) -> tuple[int, str]:
-    """Ask IAM for a key, as any client of IAM does; return the status and the gist."""
-    body = urlencode(
-        {
-            "Action": "CreateServiceSpecificCredential",
-            "Version": "2010-05-08",
-            "UserName": LONG_TERM_USER,
-            "ServiceName": BEDROCK_SERVICE,
-            "CredentialAgeDays": days,
-        }
-    )
+def _ask_iam(bedrock: LocalBedrock, access_key_id: str, **parameters: str) -> tuple[int, str]:
+    """Call IAM as any client of IAM does; return the status and the body."""
+    body = urlencode({"Version": "2010-05-08", **parameters})
     signed = {"authorization": f"AWS4-HMAC-SHA256 Credential={access_key_id}/"}
     response = bedrock.handle(
         LocalRequest("POST", "/", "", "iam.amazonaws.com", signed, body.encode())
     )
-    wanted = "ExpirationDate" if response.status == 200 else "Message"
-    found = re.search(f"<{wanted}>(.*?)</{wanted}>", response.body.decode())
-    gist = found[1] if found else ""
-    return response.status, f"expires {gist}" if response.status == 200 else gist
+    return response.status, response.body.decode()
 
 
 def _heading(text: str) -> str:

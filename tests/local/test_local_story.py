@@ -12,13 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 from click.testing import CliRunner
 from support.local import Caller
 
+from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.cli.local import local
+from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.keys import ApiKey
+from bedrock_bearer.local import story
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +56,16 @@ def test_the_story_falls_back_to_the_long_term_key(told: str) -> None:
     assert re.search(r"LONG_TERM key \.\.\..{4}: Hello", after)
 
 
-def test_the_story_tells_of_five_days_and_of_thirty(told: str) -> None:
-    assert "A key for 5 days: 200" in told
-    assert "A key for 30 days: 403" in told
+def test_the_story_tells_of_five_days_of_thirty_and_of_a_key_that_slips_through(
+    told: str,
+) -> None:
+    outcomes = re.findall(r"A key (?:for (\d+) days|that never expires): (\d+)", told)
+
+    assert outcomes == [("5", "200"), ("30", "403"), ("", "200"), ("", "403")]
+
+
+def test_the_story_is_of_a_role_a_user_and_claude_haiku() -> None:
+    assert story.MODEL == "us.anthropic.claude-3-5-haiku-20241022-v1:0"
 
 
 def test_the_story_fits_a_terminal(told: str) -> None:
@@ -88,7 +99,7 @@ def test_a_minted_key_lives_as_long_as_told() -> None:
     ("arguments", "problem"),
     [
         (["mint-key", "--account", "12"], "--account takes twelve digits"),
-        (["serve", "--fault", "none"], "there is no fault 'none'"),
+        (["serve", "--fault", "none"], "There is no fault 'none'"),
         (["serve", "--fault", "throttling:2"], "is not above 0 and at most 1"),
         (["serve", "--fault", "throttling:x"], "is not above 0 and at most 1"),
     ],
@@ -106,8 +117,8 @@ def test_a_wrong_script_is_said(tmp_path: Path) -> None:
 
     result = CliRunner().invoke(local, ["serve", "--script", str(script)])
 
-    assert result.exit_code == 1
-    assert "item 1: unknown members txet" in result.stderr
+    assert isinstance(result.exception, ConfigurationError)
+    assert "item 1: unknown members txet" in str(result.exception)
 
 
 def test_all_faults_are_listed() -> None:
@@ -173,3 +184,51 @@ def test_serve_can_deny_a_type_of_key() -> None:
 
     assert response.status_code == 403
     assert "with an explicit deny in an identity-based policy" in response.json()["Message"]
+
+
+def test_what_serve_exports_leads_boto3_to_everything_that_explains_a_denial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving("--deny", "short_term", "--authorization-ids") as (variables, _):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with httpx.Client() as client:
+            caller = Caller(
+                None,
+                variables["SHORT_TERM_KEY"],
+                client=client,
+                host=variables["AWS_ENDPOINT_URL"],
+            )
+            denial = Denial.parse(caller.converse().json()["Message"])
+        assert denial is not None
+        session = boto3.Session()
+
+        identity = session.client("sts").get_caller_identity()
+        role = session.client("iam").get_role(RoleName="dev")["Role"]
+        details = session.client("iam-toolbox").get_request_authorization_details(
+            authorizationId=denial.authorization_id
+        )
+        findings = session.client("accessanalyzer").validate_policy(
+            policyDocument="{}", policyType="IDENTITY_POLICY"
+        )["findings"]
+        organizations = session.client("organizations")
+        with pytest.raises(organizations.exceptions.AWSOrganizationsNotInUseException):
+            organizations.describe_organization()
+
+    assert identity["Arn"].endswith(":user/administrator")
+    assert role["Arn"] == "arn:aws:iam::123456789012:role/dev"
+    assert details["evaluations"][0]["evaluatedEffect"] == "EXPLICIT_DENY"
+    assert findings[0]["findingType"] == "ERROR"
+
+
+def test_serve_exports_a_key_of_each_type() -> None:
+    with serving() as (variables, _), httpx.Client() as client:
+        statuses = [
+            Caller(None, variables[name], client=client, host=variables["AWS_ENDPOINT_URL"])
+            .converse()
+            .status_code
+            for name in ("SHORT_TERM_KEY", "LONG_TERM_KEY", "AWS_BEARER_TOKEN_BEDROCK")
+        ]
+
+    assert statuses == [200, 200, 200]
+    assert ApiKey.parse(variables["SHORT_TERM_KEY"]).token_type == "SHORT_TERM"
