@@ -15,12 +15,10 @@ from bedrock_bearer.local.models import PROFILE_AREAS, CalledModel, ModelCatalog
 from bedrock_bearer.local.replies import Reply, Script, echo
 from bedrock_bearer.local.service_errors import ServiceError, invalid
 from bedrock_bearer.local.validation import (
-    APPLY_GUARDRAIL,
-    COUNT_TOKENS,
-    check_converse,
-    check_messages,
-    check_structure,
-    read_json,
+    check_limits,
+    read_apply_guardrail,
+    read_converse,
+    read_count_tokens,
 )
 
 PROFILE_CREATED_AT = "2025-01-01T00:00:00Z"
@@ -81,17 +79,17 @@ class Runtime:
         )
 
     def _converse(self, call: Call) -> LocalResponse:
-        request = self._checked_request(call)
+        request = self._checked_request(call, "ConverseRequest")
         return self._reply(request, lambda reply: json_response(200, reply.body(request)))
 
     def _converse_stream(self, call: Call) -> LocalResponse:
-        request = self._checked_request(call)
+        request = self._checked_request(call, "ConverseStreamRequest")
         return self._reply(request, lambda reply: framing.stream_response(reply.events(request)))
 
-    def _checked_request(self, call: Call) -> dict[str, Any]:
+    def _checked_request(self, call: Call, shape: str) -> dict[str, Any]:
         model = self.called_model(call).require()
-        request = read_json(call.request.body)
-        check_converse(request, model)
+        request = read_converse(call.request.body, call.target, shape)
+        check_limits(request, model)
         return request
 
     def _reply(self, request: Document, render: Callable[[Reply], LocalResponse]) -> LocalResponse:
@@ -118,27 +116,17 @@ class Runtime:
     def _count_tokens(self, call: Call) -> LocalResponse:
         if self.called_model(call).model is None:
             raise invalid("The provided model identifier is invalid.")
-        request = read_json(call.request.body)
-        check_structure(request, COUNT_TOKENS)
-        given = request.get("input") or {}
-        if given.get("converse"):
-            check_messages(given["converse"])
+        given = read_count_tokens(call.request.body, call.target)
+        if "converse" in given:
             return json_response(200, {"inputTokens": tokens.count_request(given["converse"])})
-        if given.get("invokeModel"):
-            body = given["invokeModel"].get("body") or ""
-            # The body is base64: four characters for three bytes.
-            return json_response(200, {"inputTokens": tokens.count_text(body) * 3 // 4 or 1})
-        raise invalid(
-            "1 validation error detected: Value null at 'input' failed to satisfy constraint:"
-            " Member must not be null"
-        )
+        # The body is base64: four characters for three bytes.
+        count = tokens.count_text(given["invokeModel"]["body"]) * 3 // 4
+        return json_response(200, {"inputTokens": count or 1})
 
     def _apply_guardrail(self, call: Call) -> LocalResponse:
         guardrail = self.guardrails.require(call.target, call.version)
-        request = read_json(call.request.body)
-        check_structure(request, APPLY_GUARDRAIL)
-        blocks = [block.get("text") or {} for block in request.get("content") or []]
-        texts = [block.get("text") or "" for block in blocks]
+        request = read_apply_guardrail(call.request.body, call.target, call.version)
+        texts = [block["text"]["text"] for block in request["content"] if "text" in block]
         return json_response(200, guardrail.apply(texts))
 
     def _list_async_invokes(self, call: Call) -> LocalResponse:

@@ -1,50 +1,29 @@
-"""Checks of a request's body; errors have AWS's own wording."""
+"""Checks of a request's body: AWS's service model first, then the rules that the model lacks.
+
+Where recorded traffic shows that AWS accepts more than its documentation says, so does this:
+turns of one role after another, a first turn of the assistant, blank text, `_` in a document's
+name.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from bedrock_bearer.local import tokens
+from bedrock_bearer.local.constraints import checked, expect_kind
 from bedrock_bearer.local.http import MAX_BODY_BYTES, json_bytes
 from bedrock_bearer.local.models import LocalModel
 from bedrock_bearer.local.service_errors import ServiceError, invalid
 
-_BLOCK = {
-    "text": str,
-    "image": dict,
-    "document": dict,
-    "toolUse": {"toolUseId": str, "name": str},
-    "toolResult": {"toolUseId": str, "content": [{"text": str}]},
-    "guardContent": {"text": {"text": str}},
-}
-_TOOL = {"toolSpec": {"name": str, "inputSchema": {"json": dict}}}
-CONVERSE = {
-    "messages": [{"role": str, "content": [_BLOCK]}],
-    "system": [_BLOCK],
-    "inferenceConfig": {"maxTokens": int, "stopSequences": [str]},
-    "toolConfig": {"tools": [_TOOL], "toolChoice": {"any": dict, "tool": {"name": str}}},
-    "guardrailConfig": {"guardrailIdentifier": str, "guardrailVersion": str, "trace": str},
-    "outputConfig": {"textFormat": {"structure": {"jsonSchema": {}}}},
-}
-COUNT_TOKENS = {"input": {"converse": CONVERSE, "invokeModel": {"body": str}}}
-APPLY_GUARDRAIL = {"content": [{"text": {"text": str}}]}
-"""Of what kind the members of a request are, as far as anything here looks at them."""
-
 _HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+_DOCUMENT_NAME = re.compile(r"(?!.*\s\s)[a-zA-Z0-9_\s()\[\]-]+", re.ASCII)
 
-_JSON_NAMES: dict[type, str] = {
-    bool: "Boolean",
-    dict: "JSONObject",
-    float: "Number",
-    int: "Integer",
-    list: "JSONArray",
-    str: "String",
-}
+Message = Mapping[str, Any]
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -61,20 +40,9 @@ def read_json(body: bytes) -> dict[str, Any]:
             json_bytes(document)
     except ValueError:
         raise malformed() from None
-    _expect(document, dict, "#")
+    expect_kind(document, dict)
     request: dict[str, Any] = document
     return request
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number beyond the range of floats")
-    return number
 
 
 def malformed() -> ServiceError:
@@ -82,104 +50,104 @@ def malformed() -> ServiceError:
     return invalid("Malformed input request, please reformat your input and try again.")
 
 
-def check_structure(value: Any, kind: Any, path: str = "#") -> None:
-    """Refuse a request whose members are not of the kind that they have to be.
-
-    Members that are null are taken out: they mean the same as none.
-    """
-    _expect(value, kind if isinstance(kind, type) else type(kind), path)
-    if isinstance(kind, list):
-        for index, item in enumerate(value):
-            check_structure(item, kind[0], f"{path}/{index}")
-    elif isinstance(kind, dict):
-        for name, member in kind.items():
-            if value.get(name) is None:
-                value.pop(name, None)
-            else:
-                check_structure(value[name], member, f"{path}/{name}")
+def read_converse(body: bytes, model_id: str, shape: str = "ConverseRequest") -> dict[str, Any]:
+    """Return a request of Converse or, by its shape, of ConverseStream, if it is valid."""
+    request: dict[str, Any] = checked(shape, {**read_json(body), "modelId": model_id})
+    del request["modelId"]
+    _check_conversation(request)
+    _check_objects(request)
+    return request
 
 
-def check_converse(request: Mapping[str, Any], model: LocalModel) -> None:
-    """Refuse a Converse request that Bedrock would refuse."""
-    check_messages(request)
+def read_count_tokens(body: bytes, model_id: str) -> dict[str, Any]:
+    """Return the `input` of a valid request of CountTokens."""
+    request = checked("CountTokensRequest", {**read_json(body), "modelId": model_id})
+    given: dict[str, Any] = request["input"]
+    if "converse" in given:
+        _check_conversation(given["converse"])
+    return given
+
+
+def read_apply_guardrail(body: bytes, identifier: str, version: str) -> dict[str, Any]:
+    """Return a valid request of ApplyGuardrail."""
+    named = {"guardrailIdentifier": identifier, "guardrailVersion": version}
+    request: dict[str, Any] = checked("ApplyGuardrailRequest", {**read_json(body), **named})
+    return request
+
+
+def check_limits(request: Mapping[str, Any], model: LocalModel) -> None:
+    """Refuse a request that asks for more than the model can do."""
     wanted = (request.get("inferenceConfig") or {}).get("maxTokens")
-    if wanted is not None and wanted < 1:
-        raise invalid(
-            f"1 validation error detected: Value '{wanted}' at 'inferenceConfig.maxTokens' failed"
-            " to satisfy constraint: Member must have value greater than or equal to 1"
-        )
     if wanted is not None and wanted > model.output_tokens:
         raise invalid(
             f"The maximum tokens you requested exceeds the model limit of {model.output_tokens}."
-            " Try again with a maximum tokens value that is lower than"
-            f" {model.output_tokens}."
+            f" Try again with a maximum tokens value that is lower than {model.output_tokens}."
         )
     if tokens.count_request(request) > model.context_tokens:
         raise invalid("Input is too long for requested model.")
 
 
-def check_messages(request: Mapping[str, Any]) -> None:
-    """Refuse messages that are missing, empty, out of turn, or lack their tool results."""
-    check_structure(request, CONVERSE)
+def _check_conversation(request: Mapping[str, Any]) -> None:
     messages = request.get("messages")
     if messages is None:
         raise invalid(
             "1 validation error detected: Value null at 'messages' failed to satisfy constraint:"
             " Member must not be null"
         )
-    _check_turns(messages)
-    for index, message in enumerate(messages):
-        _check_content(index, message)
-    _check_tools(messages, has_tool_config=bool(request.get("toolConfig")))
-
-
-def _check_turns(messages: list[dict[str, Any]]) -> None:
-    roles = [message.get("role") for message in messages]
-    for index, role in enumerate(roles):
-        if role not in ("user", "assistant"):
-            raise invalid(
-                f"1 validation error detected: Value '{role}' at 'messages.{index + 1}.member.role'"
-                " failed to satisfy constraint: Member must satisfy enum value set:"
-                " [user, assistant]"
-            )
-    if not roles or roles[0] != "user":
+    if not messages:
         raise invalid(
             "A conversation must start with a user message."
             " Try again with a conversation that starts with a user message."
         )
-    if any(one == other for one, other in pairwise(roles)):
-        raise invalid(
-            "A conversation must alternate between user and assistant roles. Make sure the"
-            " conversation alternates between user and assistant roles and try again."
-        )
-
-
-def _check_content(index: int, message: Mapping[str, Any]) -> None:
-    content = message.get("content")
-    if not content:
-        raise invalid(
-            f"The content field in the Message object at messages.{index} is empty."
-            " Add a ContentBlock object to the content field and try again."
-        )
-    for number, block in enumerate(content):
-        if isinstance(block.get("text"), str) and not block["text"].strip():
+    for index, message in enumerate(messages):
+        if not message["content"]:
             raise invalid(
-                f"The text field in the ContentBlock object at messages.{index}.content.{number}"
-                " is blank. Add text to the text field, and try again."
+                f"The content field in the Message object at messages.{index} is empty."
+                " Add a ContentBlock object to the content field and try again."
             )
-    if any("document" in block for block in content) and not any("text" in b for b in content):
+        for number, block in enumerate(message["content"]):
+            if "toolUse" in block:
+                place = f"messages.{index}.content.{number}.toolUse.input"
+                _expect_object(block["toolUse"]["input"], place)
+        _check_documents(message)
+    _check_tools(messages, has_tool_config=bool(request.get("toolConfig")))
+
+
+def _expect_object(value: Any, place: str) -> None:
+    if not isinstance(value, dict):
+        raise invalid(
+            f"The format of the value at {place} is invalid. Provide a json object for the field"
+            " and try again."
+        )
+
+
+def _check_documents(message: Message) -> None:
+    blocks = message["content"]
+    documents = [block["document"] for block in blocks if "document" in block]
+    results = [r for b in blocks for r in b.get("toolResult", {}).get("content", ())]
+    documents += [result["document"] for result in results if "document" in result]
+    for document in documents:
+        if not _DOCUMENT_NAME.fullmatch(document["name"]):
+            raise invalid(
+                "The document file name can only contain alphanumeric characters, whitespace"
+                " characters, hyphens, parentheses, and square brackets. The name can't contain"
+                " more than one consecutive whitespace character. Rename your document and try"
+                " again."
+            )
+    if any("document" in block for block in blocks) and not any("text" in b for b in blocks):
         raise invalid("A text block must be included when using documents.")
 
 
-def _check_tools(messages: list[dict[str, Any]], *, has_tool_config: bool) -> None:
-    uses = [_ids(message, "toolUse") for message in messages]
-    results = [_ids(message, "toolResult") for message in messages]
+def _check_tools(messages: list[Message], *, has_tool_config: bool) -> None:
+    turns = list(_turns(messages))
+    uses = [_ids(turn, "toolUse") for _, turn in turns]
+    results = [_ids(turn, "toolResult") for _, turn in turns]
     if not has_tool_config and any([*uses, *results]):
         raise invalid(
             "The toolConfig field must be defined when using toolUse and toolResult content blocks."
         )
-    for index, answered in enumerate(results):
-        asked = uses[index - 1] if index else []
+    for number, ((index, _), answered) in enumerate(zip(turns, results, strict=True)):
+        asked = uses[number - 1] if number else []
         if len(answered) > len(asked):
             raise invalid(
                 f"The number of toolResult blocks at messages.{index}.content exceeds the number"
@@ -193,23 +161,55 @@ def _check_tools(messages: list[dict[str, Any]], *, has_tool_config: bool) -> No
             )
 
 
-def _expect(value: Any, kind: type, path: str) -> None:
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return
-    raise invalid(
-        f"Malformed input request: {path}: expected type: {_JSON_NAMES[kind]}, found:"
-        f" {_JSON_NAMES.get(type(value), 'Null')}, please reformat your input and try again."
-    )
+def _turns(messages: list[Message]) -> Iterator[tuple[int, list[Message]]]:
+    """Messages of one role in a row, with the index of the first."""
+    for _, group in groupby(enumerate(messages), key=lambda numbered: numbered[1]["role"]):
+        numbered = list(group)
+        yield numbered[0][0], [message for _, message in numbered]
 
 
-def _ids(message: Mapping[str, Any], kind: str) -> list[str]:
-    """The tool-use ids of a message's blocks of one kind, those of server tools aside."""
-    blocks = [block[kind] for block in message["content"] if kind in block]
+def _ids(turn: list[Message], kind: str) -> list[str]:
+    """The tool-use ids of a turn's blocks of one kind, without those of server tools."""
     return [
-        block.get("toolUseId", "")
-        for block in blocks
-        if block.get("type") != "server_tool_use" and message.get("role") != _SERVER_SIDE.get(kind)
+        block[kind]["toolUseId"]
+        for message in turn
+        for block in message["content"]
+        if kind in block
+        and block[kind].get("type") != "server_tool_use"
+        and message["role"] != _SERVER_SIDE.get(kind)
     ]
 
 
 _SERVER_SIDE = {"toolResult": "assistant", "toolUse": "user"}
+
+
+def _check_objects(request: Mapping[str, Any]) -> None:
+    """Refuse free JSON that has to be an object, wherever the model lets it be anything."""
+    if "additionalModelRequestFields" in request:
+        _expect_object(request["additionalModelRequestFields"], "additionalModelRequestFields")
+    for number, tool in enumerate((request.get("toolConfig") or {}).get("tools", ())):
+        if "toolSpec" in tool:
+            place = f"toolConfig.tools.{number}.toolSpec.inputSchema.json"
+            schema = tool["toolSpec"]["inputSchema"]["json"]
+            _expect_object(schema, place)
+            if schema.get("type") != "object":
+                raise invalid(f"The value at {place}.type must be one of the following: object.")
+    text_format = (request.get("outputConfig") or {}).get("textFormat")
+    if text_format is not None:
+        place = "outputConfig.textFormat.structure.jsonSchema.schema"
+        try:
+            schema = json.loads(text_format["structure"]["jsonSchema"]["schema"])
+        except ValueError:
+            schema = None
+        _expect_object(schema, place)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number beyond the range of floats")
+    return number

@@ -237,6 +237,32 @@ RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "sunny"}]}}
 HI = {"text": "Hi"}
 
 
+def document(name: str) -> dict[str, Any]:
+    return {"document": {"name": name, "format": "txt", "source": {"bytes": "YQ=="}}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [message("user", {"text": " "})],
+        [message("user", HI), message("assistant", {"text": ""}), message("user", HI)],
+        [message("assistant", HI)],
+        [message("user", HI), message("user", HI)],
+        [
+            message("user", HI),
+            message("assistant", USE),
+            message("user", RESULT),
+            message("user", HI),
+        ],
+        [message("user", HI, document("company_policy [2] (a)"))],
+    ],
+)
+def test_what_aws_accepts_beyond_its_documentation_is_accepted(
+    caller: Caller, messages: Any
+) -> None:
+    assert caller.converse(messages=messages, toolConfig=TOOLS).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("messages", "sentence"),
     [
@@ -244,21 +270,6 @@ HI = {"text": "Hi"}
             [message("user")],
             "The content field in the Message object at messages.0 is empty."
             " Add a ContentBlock object to the content field and try again.",
-        ),
-        (
-            [message("user", {"text": " "})],
-            "The text field in the ContentBlock object at messages.0.content.0 is blank."
-            " Add text to the text field, and try again.",
-        ),
-        (
-            [message("assistant", HI)],
-            "A conversation must start with a user message."
-            " Try again with a conversation that starts with a user message.",
-        ),
-        (
-            [message("user", HI), message("user", HI)],
-            "A conversation must alternate between user and assistant roles. Make sure the"
-            " conversation alternates between user and assistant roles and try again.",
         ),
         (
             [message("user", HI), message("assistant", HI), message("user", RESULT)],
@@ -270,8 +281,25 @@ HI = {"text": "Hi"}
             "Expected toolResult blocks at messages.2.content for the following Ids: t1",
         ),
         (
-            [message("user", {"document": {"name": "a", "format": "txt", "source": {}}})],
+            [],
+            "A conversation must start with a user message."
+            " Try again with a conversation that starts with a user message.",
+        ),
+        (
+            [message("user", document("a"))],
             "A text block must be included when using documents.",
+        ),
+        (
+            [message("user", HI, document("a.pdf"))],
+            "The document file name can only contain alphanumeric characters, whitespace"
+            " characters, hyphens, parentheses, and square brackets. The name can't contain more"
+            " than one consecutive whitespace character. Rename your document and try again.",
+        ),
+        (
+            [message("user", {"unheardOf": {}})],
+            "ContentBlock object at messages.0.content.0 must set one of the following keys: text,"
+            " image, document, video, audio, toolUse, toolResult, guardContent, cachePoint,"
+            " reasoningContent, citationsContent, searchResult, toolAddition, toolRemoval.",
         ),
         (
             None,

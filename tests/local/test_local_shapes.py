@@ -160,7 +160,9 @@ def test_every_other_operation_answers_in_the_modelled_shape(caller: Caller) -> 
     messages = [{"role": "user", "content": [{"text": "Hi"}]}]
     counted = caller.post("count-tokens", {"input": {"converse": {"messages": messages}}})
     content = [{"text": {"text": "secret"}}]
-    applied = caller.post_path("/guardrail/g1/version/1/apply", {"content": content})
+    applied = caller.post_path(
+        "/guardrail/g1/version/1/apply", {"source": "INPUT", "content": content}
+    )
 
     assert_shape(RUNTIME, "CountTokensResponse", counted)
     assert_shape(RUNTIME, "ApplyGuardrailResponse", applied)

@@ -87,7 +87,7 @@ def reachable(*names: str) -> set[str]:
             continue
         found.add(name)
         todo += [member["shape"] for member in shape.get("members", {}).values()]
-        todo += [shape[part]["shape"] for part in ("member", "value") if part in shape]
+        todo += [shape[part]["shape"] for part in ("key", "member", "value") if part in shape]
     return found
 
 
