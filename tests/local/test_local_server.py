@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -13,8 +15,9 @@ import httpx
 import pytest
 from support.local import NOVA, Caller
 
-from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local import LocalBedrock, faults
 from bedrock_bearer.local.server import LocalServer
+from bedrock_bearer.wire.eventstream import EventStreamDecoder
 
 
 def test_it_listens_on_loopback_unless_told_otherwise(bedrock: LocalBedrock) -> None:
@@ -129,3 +132,51 @@ def test_a_body_within_the_limit_is_read_whole(bedrock: LocalBedrock) -> None:
         response = caller.converse(messages=[{"role": "user", "content": content}])
 
     assert response.status_code == 200
+
+
+@pytest.fixture
+def http2_caller(bedrock: LocalBedrock) -> Iterator[Caller]:
+    with LocalServer(bedrock, tls=True) as server:
+        context = ssl.create_default_context(cafile=server.ca_file)
+        with httpx.Client(verify=context, http2=True) as client:
+            yield Caller(bedrock, bedrock.mint_key(), client=client, host=server.url)
+
+
+def test_http2_carries_replies_streams_and_refusals(
+    bedrock: LocalBedrock, http2_caller: Caller
+) -> None:
+    replies = [http2_caller.converse(), http2_caller.stream(), http2_caller.converse(messages=[])]
+
+    assert [r.http_version for r in replies] == ["HTTP/2"] * 3
+    assert [r.status_code for r in replies] == [200, 200, 400]
+    assert len(EventStreamDecoder().feed(replies[1].content)) > 5
+
+
+@pytest.mark.parametrize("fault", [faults.close_before_headers(), faults.close_mid_frame()])
+def test_http2_meets_a_connection_that_breaks(
+    bedrock: LocalBedrock, http2_caller: Caller, fault: faults.Fault
+) -> None:
+    bedrock.inject(fault)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        http2_caller.stream()
+    assert http2_caller.converse().status_code == 200
+
+
+def test_a_large_body_comes_over_http2(http2_caller: Caller) -> None:
+    image = {"image": {"format": "png", "source": {"bytes": "A" * 4_000_000}}}
+
+    response = http2_caller.converse(
+        messages=[{"role": "user", "content": [{"text": "What is this?"}, image]}]
+    )
+
+    assert response.status_code == 200
+
+
+def test_a_server_ends_at_once_while_clients_keep_their_connections(bedrock: LocalBedrock) -> None:
+    with httpx.Client() as client, LocalServer(bedrock) as server:
+        Caller(bedrock, None, client=client, host=server.url).converse()
+        before = time.monotonic()
+        server.close()
+
+    assert time.monotonic() - before < 0.9

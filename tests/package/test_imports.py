@@ -35,7 +35,7 @@ def test_importing_the_package_loads_none_of_its_dependencies(statement: str) ->
 def test_the_client_loads_no_extra() -> None:
     loaded = modules_after("from bedrock_bearer import AsyncBedrockClient, BedrockClient")
 
-    assert loaded.isdisjoint({"boto3", "botocore", "uvicorn", "starlette", "trustme"})
+    assert loaded.isdisjoint({"boto3", "botocore", "hypercorn", "trustme"})
 
 
 def test_asking_the_command_line_for_help_loads_no_client() -> None:
