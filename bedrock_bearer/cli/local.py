@@ -95,7 +95,7 @@ def serve(
     faults: tuple[str, ...],
     authorization_ids: bool,
 ) -> None:
-    """Serve a local Bedrock on a socket, with IAM and what else explains a denial.
+    """Serve a local Bedrock over HTTP/1.1 and HTTP/2, with IAM and what else explains a denial.
 
     Prints the variables that lead this package, boto3 and the AWS CLI to it: the endpoint, an
     administrator's access key, and a key of each type. SHORT_TERM_KEY belongs to the role dev,
@@ -130,7 +130,11 @@ def _variables(bedrock: LocalBedrock, server: LocalServer) -> dict[str, str]:
     """Return the environment variables that lead AWS's own clients and ours to the server."""
     access_key_id, secret = bedrock.create_access_key("administrator")
     long_term = bedrock.mint_key("LONG_TERM")
-    certificates = {} if server.ca_file is None else {"AWS_CA_BUNDLE": server.ca_file}
+    certificates = (
+        {}
+        if server.ca_file is None
+        else {"AWS_CA_BUNDLE": server.ca_file, "NODE_EXTRA_CA_CERTS": server.ca_file}
+    )
     return {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_REGION": bedrock.region,

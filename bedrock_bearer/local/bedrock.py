@@ -27,10 +27,16 @@ from bedrock_bearer.local.keyring import (
     MintedKey,
 )
 from bedrock_bearer.local.models import MODELS, LocalModel, ModelCatalogue
-from bedrock_bearer.local.operations import ACTION_OF_OPERATION, MODEL_OPERATIONS, find_operation
+from bedrock_bearer.local.operations import (
+    ACTION_OF_OPERATION,
+    CALLS_OF_A_MODEL,
+    Call,
+    find_operation,
+)
 from bedrock_bearer.local.principals import Principal, Principals, read_policy
 from bedrock_bearer.local.replies import Step
-from bedrock_bearer.local.runtime import Call, Runtime
+from bedrock_bearer.local.routes import in_the_form_of
+from bedrock_bearer.local.runtime import Runtime
 from bedrock_bearer.local.service_errors import ServiceError, key_refused, refusal_by_policy
 from bedrock_bearer.local.validation import malformed
 from bedrock_bearer.regions import partition_of
@@ -223,6 +229,22 @@ class LocalBedrock(PolicyAttachments):
         with self._lock:
             self._runtime.faults.clear()
 
+    def add_inference_profile(self, name: str, model_id: str) -> str:
+        """Add an application inference profile and return its ARN.
+
+        Args:
+            name: its name.
+            model_id: the model, or the inference profile, that it stands for.
+
+        Raises:
+            LookupError: there is no such model.
+        """
+        with self._lock:
+            place = {"partition": partition_of(self.region), "region": self.region}
+            return self._runtime.models.add_profile(
+                name, model_id, account=self.account_id, **place
+            )
+
     def add_guardrail(self, guardrail: Guardrail) -> None:
         """Add a guardrail, or replace the one of the same id."""
         with self._lock:
@@ -231,18 +253,20 @@ class LocalBedrock(PolicyAttachments):
     # ---------------------------------------------------------------------------- one call
 
     def _answer(self, request: LocalRequest) -> LocalResponse:
-        try:
-            return self._answer_bedrock(request)
-        except ServiceError as error:
-            return error.response()
-        except RecursionError:
-            return malformed().response()
-
-    def _answer_bedrock(self, request: LocalRequest) -> LocalResponse:
         operation = find_operation(request)
         if operation is None:
             return whole_response(404, b"<UnknownOperationException/>\n", "application/xml")
-        name, target, version = operation
+        try:
+            response = self._answer_bedrock(request, *operation)
+        except ServiceError as error:
+            response = error.response()
+        except RecursionError:
+            response = malformed().response()
+        return in_the_form_of(operation[0], response)
+
+    def _answer_bedrock(
+        self, request: LocalRequest, name: str, target: str, version: str
+    ) -> LocalResponse:
         region = self._region_of(request.host)
         key, principal = self._authenticate(request, region)
         call = Call(
@@ -266,6 +290,9 @@ class LocalBedrock(PolicyAttachments):
         if signature is not None and signature.access_key_id in self._keys.access_keys:
             return None, self._account.caller_of(request)
         authorization = request.headers.get("authorization")
+        if authorization is None and "x-api-key" in request.headers:
+            # The clients of Anthropic's Messages send their key in this header.
+            authorization = f"Bearer {request.headers['x-api-key']}"
         key = self._keys.check(authorization, region=region, now=self.clock())
         principal = self._principals.get(key.principal_arn)
         if principal is None:
@@ -294,7 +321,7 @@ class LocalBedrock(PolicyAttachments):
             raise refusal_by_policy(sentence, action)
 
     def _resources_of(self, call: Call) -> tuple[str, ...]:
-        if call.name in MODEL_OPERATIONS.values():
+        if call.name in CALLS_OF_A_MODEL:
             return self._runtime.called_model(call).resources
         if call.name == "ApplyGuardrail":
             arn = f"arn:{call.partition}:bedrock:{call.region}:{call.account_id}:guardrail/"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
+import string
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +15,7 @@ PROFILE_AREAS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "global")
 
 _ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:"
-    r"(?P<kind>foundation-model|inference-profile)/(?P<id>[^/]+)"
+    r"(?P<kind>foundation-model|inference-profile|application-inference-profile)/(?P<id>[^/]+)"
 )
 
 
@@ -34,6 +37,16 @@ class LocalModel:
     context_tokens: int = 200_000
     output_tokens: int = 64_000
     reads_images: bool = False
+
+    @property
+    def is_anthropic(self) -> bool:
+        """Whether it is served as Anthropic's Messages."""
+        return self.provider == "Anthropic"
+
+    @property
+    def has_chat_completions(self) -> bool:
+        """Whether it is served as OpenAI's Chat Completions."""
+        return self.provider not in ("Anthropic", "Amazon")
 
     def arn(self, partition: str, region: str) -> str:
         """The ARN of the model in a Region."""
@@ -113,24 +126,56 @@ class CalledModel:
         return self.model
 
 
+@dataclass(frozen=True, slots=True)
+class ApplicationProfile:
+    """An application inference profile: a name of one's own for a model."""
+
+    name: str
+    arn: str
+    model: LocalModel
+
+
 class ModelCatalogue:
     """Finds models by id, by ARN and by inference profile."""
 
     def __init__(self, models: tuple[LocalModel, ...] = MODELS) -> None:
         self._models = {model.id: model for model in models}
+        self.profiles: dict[str, ApplicationProfile] = {}
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[LocalModel]:
         return iter(self._models.values())
 
     def find(self, requested: str, *, partition: str, region: str, account: str) -> CalledModel:
         """Return what `requested` names; its model is None if there is no such model."""
+        if requested in self.profiles:
+            profile = self.profiles[requested]
+            return CalledModel(
+                requested, profile.model, (profile.arn, profile.model.arn(partition, region))
+            )
         arn = _ARN.fullmatch(requested)
         name = arn["id"] if arn else requested
         area, _, model_id = name.partition(".")
         if area in PROFILE_AREAS and not (arn and arn["kind"] == "foundation-model"):
             model = self._models.get(model_id)
-            profile = f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{name}"
+            profile_arn = f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{name}"
             of_model = f"arn:{partition}:bedrock:{region}::foundation-model/{model_id}"
-            return CalledModel(requested, model, (profile, of_model))
+            return CalledModel(requested, model, (profile_arn, of_model))
         of_model = f"arn:{partition}:bedrock:{region}::foundation-model/{name}"
         return CalledModel(requested, self._models.get(name), (of_model,))
+
+    def add_profile(
+        self, name: str, model_id: str, *, partition: str, region: str, account: str
+    ) -> str:
+        """Add an application inference profile and return its ARN.
+
+        Raises:
+            LookupError: there is no such model.
+        """
+        model = self.find(model_id, partition=partition, region=region, account=account).model
+        if model is None:
+            raise LookupError(f"there is no model {model_id!r} here")
+        number = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
+        kind = "application-inference-profile"
+        arn = f"arn:{partition}:bedrock:{region}:{account}:{kind}/{number}"
+        self.profiles[arn] = ApplicationProfile(name, arn, model)
+        return arn

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import unquote
 
 from bedrock_bearer.local.http import LocalRequest
+from bedrock_bearer.local.routes import CHAT_COMPLETIONS, MESSAGES, model_named_in
 
 ACTION_OF_OPERATION = {
     "Converse": "bedrock:InvokeModel",
@@ -15,7 +18,13 @@ ACTION_OF_OPERATION = {
     "ApplyGuardrail": "bedrock:ApplyGuardrail",
     "ListAsyncInvokes": "bedrock:ListAsyncInvokes",
     "ListFoundationModels": "bedrock:ListFoundationModels",
+    "GetFoundationModel": "bedrock:GetFoundationModel",
     "ListInferenceProfiles": "bedrock:ListInferenceProfiles",
+    "GetInferenceProfile": "bedrock:GetInferenceProfile",
+    "CreateInferenceProfile": "bedrock:CreateInferenceProfile",
+    "DeleteInferenceProfile": "bedrock:DeleteInferenceProfile",
+    CHAT_COMPLETIONS: "bedrock:InvokeModel",
+    MESSAGES: "bedrock:InvokeModel",
 }
 
 MODEL_OPERATIONS = {
@@ -25,6 +34,28 @@ MODEL_OPERATIONS = {
     "invoke": "InvokeModel",
     "invoke-with-response-stream": "InvokeModelWithResponseStream",
 }
+
+CALLS_OF_A_MODEL = (*MODEL_OPERATIONS.values(), CHAT_COMPLETIONS, MESSAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call whose key was accepted.
+
+    Attributes:
+        name: the operation, such as `Converse`.
+        target: the model or other resource that the request names; else empty.
+        version: the version of the guardrail that the path names; else empty.
+    """
+
+    request: LocalRequest
+    name: str
+    target: str
+    version: str
+    region: str
+    partition: str
+    account_id: str
+    now: datetime
 
 
 def find_operation(request: LocalRequest) -> tuple[str, str, str] | None:
@@ -38,6 +69,16 @@ def find_operation(request: LocalRequest) -> tuple[str, str, str] | None:
             return "ListAsyncInvokes", "", ""
         case ["GET", "foundation-models"]:
             return "ListFoundationModels", "", ""
+        case ["GET", "foundation-models", identifier]:
+            return "GetFoundationModel", identifier, ""
         case ["GET", "inference-profiles"]:
             return "ListInferenceProfiles", "", ""
+        case ["POST", "inference-profiles"]:
+            return "CreateInferenceProfile", "", ""
+        case [("GET" | "DELETE") as method, "inference-profiles", identifier]:
+            return f"{method.title()}InferenceProfile", identifier, ""
+        case ["POST", "openai", "v1", "chat", "completions"]:
+            return CHAT_COMPLETIONS, model_named_in(request.body), ""
+        case ["POST", "anthropic", "v1", "messages"]:
+            return MESSAGES, model_named_in(request.body), ""
     return None

@@ -14,7 +14,6 @@ from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.http import Document
 
 LATENCY_MS = 240
-GREETINGS = ("hello", "hi", "hey", "good morning", "good evening")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Reply:
             "metrics": {"latencyMs": self.latency_ms},
             "output": {"message": {"content": list(self.content), "role": "assistant"}},
             "stopReason": self.stop_reason,
-            "usage": self._usage(request),
+            "usage": self.token_counts(request),
         }
         if self.trace is not None:
             body["trace"] = self.trace
@@ -63,7 +62,7 @@ class Reply:
             stop["additionalModelResponseFields"] = extra.pop("additionalModelResponseFields")
         metadata: dict[str, Any] = {
             "metrics": {"latencyMs": self.latency_ms},
-            "usage": self._usage(request),
+            "usage": self.token_counts(request),
         }
         if self.trace is not None:
             metadata["trace"] = self.trace
@@ -72,7 +71,8 @@ class Reply:
             events += _block_events(index, block)
         return [*events, ("messageStop", stop), ("metadata", metadata | extra)]
 
-    def _usage(self, request: Document) -> dict[str, Any]:
+    def token_counts(self, request: Document) -> dict[str, Any]:
+        """Return `usage`, or counts made up from the texts."""
         if self.usage is not None:
             return dict(self.usage)
         given, made = tokens.count_request(request), tokens.count_content(self.content)
@@ -189,83 +189,10 @@ def last_text(request: Document) -> str:
     return "\n".join(text for text in texts if text)
 
 
-def echo(request: Document) -> Reply:
-    """Return the reply to a request that no script answers."""
-    forced = _forced_tool(request)
-    if forced is not None:
-        spec = forced["toolSpec"]
-        arguments = example_of(spec.get("inputSchema", {}).get("json", {}))
-        return tool_use_reply(spec["name"], arguments if isinstance(arguments, dict) else {})
-    schema = _output_schema(request)
-    text = json.dumps(example_of(schema)) if schema is not None else _echo_text(request)
-    return _within_limits(text, request.get("inferenceConfig") or {})
-
-
-def example_of(schema: Any) -> Any:
-    """Return a small value that fits a JSON schema."""
-    if not isinstance(schema, Mapping):
-        return {}
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    kind = schema.get("type", "object")
-    if isinstance(kind, list):
-        kind = kind[0]
-    if kind == "object":
-        properties = schema.get("properties", {})
-        return {name: example_of(properties.get(name, {})) for name in schema.get("required", ())}
-    if kind == "array":
-        return [example_of(schema.get("items", {}))] * int(schema.get("minItems", 0))
-    return {"string": "text", "integer": 1, "number": 1.0, "boolean": True}.get(kind)
-
-
-def _echo_text(request: Document) -> str:
-    for block in (request.get("messages") or [{}])[-1].get("content") or []:
-        if "toolResult" in block:
-            return "The tool answered: " + _tool_result_text(block["toolResult"])
-    prompt = last_text(request).strip()
-    if prompt.lower().rstrip("!.,? ") in GREETINGS:
-        return "Hello! How can I help you today?"
-    return f"You said: {prompt}" if prompt else "I see what you sent."
-
-
-def _within_limits(text: str, config: Mapping[str, Any]) -> Reply:
-    for stop in config.get("stopSequences") or ():
-        if stop in text:
-            return text_reply(text.partition(stop)[0] + stop, stop_reason="stop_sequence")
-    limit = config.get("maxTokens")
-    if not limit or tokens.count_text(text) <= limit:
-        return text_reply(text)
-    return text_reply(text[: limit * tokens.CHARACTERS_PER_TOKEN], stop_reason="max_tokens")
-
-
-def _forced_tool(request: Document) -> dict[str, Any] | None:
-    config = request.get("toolConfig") or {}
-    choice = config.get("toolChoice") or {}
-    tools: list[dict[str, Any]] = [tool for tool in config.get("tools") or [] if "toolSpec" in tool]
-    if "any" in choice and tools:
-        return tools[0]
-    wanted = (choice.get("tool") or {}).get("name")
-    return next((tool for tool in tools if tool["toolSpec"]["name"] == wanted), None)
-
-
-def _output_schema(request: Document) -> Any:
-    text_format = (request.get("outputConfig") or {}).get("textFormat") or {}
-    structure = (text_format.get("structure") or {}).get("jsonSchema") or {}
-    schema = structure.get("schema")
-    return json.loads(schema) if isinstance(schema, str) else schema
-
-
 def _text_of(block: Mapping[str, Any]) -> str:
     if "guardContent" in block:
         return str((block["guardContent"].get("text") or {}).get("text", ""))
     return str(block.get("text", ""))
-
-
-def _tool_result_text(result: Mapping[str, Any]) -> str:
-    parts = [part.get("text") or json.dumps(part.get("json")) for part in result.get("content", [])]
-    return " ".join(parts)
 
 
 def _block_events(index: int, block: Document) -> list[tuple[str, dict[str, Any]]]:

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from bedrock_bearer.local import framing, tokens
+from bedrock_bearer.local.anthropic_messages import MessagesRequest
+from bedrock_bearer.local.caching import PromptCache
+from bedrock_bearer.local.catalogue import Catalogue
+from bedrock_bearer.local.chat_completions import ChatRequest
+from bedrock_bearer.local.echo import echo
 from bedrock_bearer.local.faults import Fault, FaultPlan
 from bedrock_bearer.local.guardrails import Guardrail, Guardrails, guard_input, guard_output
-from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, json_response
-from bedrock_bearer.local.models import PROFILE_AREAS, CalledModel, ModelCatalogue
-from bedrock_bearer.local.replies import Reply, Script, echo
+from bedrock_bearer.local.http import Document, LocalResponse, json_response
+from bedrock_bearer.local.models import CalledModel, LocalModel, ModelCatalogue
+from bedrock_bearer.local.operations import Call
+from bedrock_bearer.local.replies import Reply, Script
+from bedrock_bearer.local.routes import CHAT_COMPLETIONS, MESSAGES, read_request
 from bedrock_bearer.local.service_errors import ServiceError, invalid
 from bedrock_bearer.local.validation import (
     check_limits,
+    checked_converse,
     read_apply_guardrail,
     read_converse,
     read_count_tokens,
 )
-
-PROFILE_CREATED_AT = "2025-01-01T00:00:00Z"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call whose key was accepted.
-
-    Attributes:
-        name: the operation, such as `Converse`.
-        target: the model or guardrail that the path names, percent-decoded; else empty.
-        version: the version of the guardrail that the path names; else empty.
-    """
-
-    request: LocalRequest
-    name: str
-    target: str
-    version: str
-    region: str
-    partition: str
-    account_id: str
-    now: datetime
 
 
 class Runtime:
@@ -52,6 +37,8 @@ class Runtime:
         self.script = Script()
         self.guardrails = Guardrails()
         self.faults = FaultPlan()
+        self._cache = PromptCache()
+        catalogue = Catalogue(models)
         self._operations: dict[str, Callable[[Call], LocalResponse]] = {
             "Converse": self._converse,
             "ConverseStream": self._converse_stream,
@@ -60,8 +47,14 @@ class Runtime:
             "ListAsyncInvokes": self._list_async_invokes,
             "InvokeModel": self._invoke_model,
             "InvokeModelWithResponseStream": self._invoke_model,
-            "ListFoundationModels": self._list_foundation_models,
-            "ListInferenceProfiles": self._list_inference_profiles,
+            CHAT_COMPLETIONS: self._chat_completions,
+            MESSAGES: self._messages,
+            "ListFoundationModels": catalogue.list_foundation_models,
+            "GetFoundationModel": catalogue.get_foundation_model,
+            "ListInferenceProfiles": catalogue.list_inference_profiles,
+            "GetInferenceProfile": catalogue.get_inference_profile,
+            "CreateInferenceProfile": catalogue.create_inference_profile,
+            "DeleteInferenceProfile": catalogue.delete_inference_profile,
         }
 
     def run(self, call: Call) -> LocalResponse:
@@ -80,11 +73,13 @@ class Runtime:
 
     def _converse(self, call: Call) -> LocalResponse:
         request = self._checked_request(call, "ConverseRequest")
-        return self._reply(request, lambda reply: json_response(200, reply.body(request)))
+        return self._reply(call, request, lambda reply: json_response(200, reply.body(request)))
 
     def _converse_stream(self, call: Call) -> LocalResponse:
         request = self._checked_request(call, "ConverseStreamRequest")
-        return self._reply(request, lambda reply: framing.stream_response(reply.events(request)))
+        return self._reply(
+            call, request, lambda reply: framing.stream_response(reply.events(request))
+        )
 
     def _checked_request(self, call: Call, shape: str) -> dict[str, Any]:
         model = self.called_model(call).require()
@@ -92,7 +87,35 @@ class Runtime:
         check_limits(request, model)
         return request
 
-    def _reply(self, request: Document, render: Callable[[Reply], LocalResponse]) -> LocalResponse:
+    def _chat_completions(self, call: Call) -> LocalResponse:
+        return self._translated(call, ChatRequest, lambda model: model.has_chat_completions)
+
+    def _messages(self, call: Call) -> LocalResponse:
+        return self._translated(call, MessagesRequest, lambda model: model.is_anthropic)
+
+    def _translated(
+        self,
+        call: Call,
+        kind: type[ChatRequest] | type[MessagesRequest],
+        is_served: Callable[[LocalModel], bool],
+    ) -> LocalResponse:
+        given = read_request(kind, call.request.body)
+        model = self.called_model(call).model
+        if model is None:
+            raise ServiceError(
+                "ResourceNotFoundException", f"The model '{given.model}' does not exist"
+            )
+        if not is_served(model):
+            raise invalid(f"The model '{given.model}' isn't supported on this route")
+        request = checked_converse(given.to_converse(), call.target)
+        check_limits(request, model)
+        return self._reply(
+            call, request, lambda reply: given.response(reply, reply.token_counts(request))
+        )
+
+    def _reply(
+        self, call: Call, request: Document, render: Callable[[Reply], LocalResponse]
+    ) -> LocalResponse:
         guardrail = self._guardrail_of(request)
         blocked = guard_input(guardrail, request) if guardrail else None
         if blocked is not None:
@@ -103,6 +126,10 @@ class Runtime:
         reply = step(request) if callable(step) else step or echo(request)
         if guardrail is not None:
             reply = guard_output(guardrail, request, reply)
+        if reply.usage is None:
+            written = tokens.count_content(reply.content)
+            usage = self._cache.usage(call.target, request, written)
+            reply = replace(reply, usage=usage)
         response = render(reply)
         return response if reply.fault is None else reply.fault.spoil(response)
 
@@ -137,32 +164,3 @@ class Runtime:
             "ValidationException",
             "This is a local Bedrock: it does not serve InvokeModel. Use Converse.",
         )
-
-    def _list_foundation_models(self, call: Call) -> LocalResponse:
-        summaries = [model.summary(call.partition, call.region) for model in self.models]
-        return json_response(200, {"modelSummaries": summaries})
-
-    def _list_inference_profiles(self, call: Call) -> LocalResponse:
-        area = area_of(call.region)
-        summaries = [
-            {
-                "createdAt": PROFILE_CREATED_AT,
-                "description": f"Routes requests to {model.name} in {area.upper()} Regions.",
-                "inferenceProfileArn": f"arn:{call.partition}:bedrock:{call.region}:"
-                f"{call.account_id}:inference-profile/{area}.{model.id}",
-                "inferenceProfileId": f"{area}.{model.id}",
-                "inferenceProfileName": f"{area.upper()} {model.name}",
-                "models": [{"modelArn": model.arn(call.partition, call.region)}],
-                "status": "ACTIVE",
-                "type": "SYSTEM_DEFINED",
-                "updatedAt": PROFILE_CREATED_AT,
-            }
-            for model in self.models
-        ]
-        return json_response(200, {"inferenceProfileSummaries": summaries})
-
-
-def area_of(region: str) -> str:
-    """Return the area of a Region's inference profiles, such as `us` or `apac`."""
-    area = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
-    return area if area in PROFILE_AREAS else "apac"

@@ -8,7 +8,7 @@ from typing import Any
 
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 3
-TOKENS_PER_IMAGE = 1_500
+TOKENS_PER_FILE = 1_500
 
 _WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
 
@@ -43,8 +43,11 @@ def _count_value(value: Any) -> int:
     if isinstance(value, str):
         return count_text(value)
     if isinstance(value, Mapping):
-        if "image" in value:
-            return TOKENS_PER_IMAGE
+        if "cachePoint" in value:
+            return 0
+        if "bytes" in value or "s3Location" in value:
+            # An image, a document or a video: its base64 is not read as text.
+            return TOKENS_PER_FILE
         return sum(_count_value(item) for item in value.values())
     if isinstance(value, list):
         return sum(_count_value(item) for item in value)

@@ -52,7 +52,14 @@ def malformed() -> ServiceError:
 
 def read_converse(body: bytes, model_id: str, shape: str = "ConverseRequest") -> dict[str, Any]:
     """Return a request of Converse or, by its shape, of ConverseStream, if it is valid."""
-    request: dict[str, Any] = checked(shape, {**read_json(body), "modelId": model_id})
+    return checked_converse(read_json(body), model_id, shape)
+
+
+def checked_converse(
+    document: Mapping[str, Any], model_id: str, shape: str = "ConverseRequest"
+) -> dict[str, Any]:
+    """Return a request of Converse, without members that are null, if it is valid."""
+    request: dict[str, Any] = checked(shape, {**document, "modelId": model_id})
     del request["modelId"]
     _check_conversation(request)
     _check_objects(request)

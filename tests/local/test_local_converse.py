@@ -10,6 +10,7 @@ from support.local import NOVA, Caller
 
 from bedrock_bearer.local import Guardrail, LocalBedrock, LocalModel
 from bedrock_bearer.local import replies as say
+from bedrock_bearer.local.schemas import example_of
 from bedrock_bearer.local.transport import LocalTransport, local_async_http_client
 
 TOOLS = {
@@ -109,7 +110,7 @@ def test_an_output_schema_is_filled(caller: Caller) -> None:
     ],
 )
 def test_a_schema_has_a_smallest_example(schema: Any, example: Any) -> None:
-    assert say.example_of(schema) == example
+    assert example_of(schema) == example
 
 
 def test_what_has_no_text_is_seen(caller: Caller) -> None:

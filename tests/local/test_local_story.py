@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -232,3 +233,16 @@ def test_serve_exports_a_key_of_each_type() -> None:
 
     assert statuses == [200, 200, 200]
     assert ApiKey.parse(variables["SHORT_TERM_KEY"]).token_type == "SHORT_TERM"
+
+
+def test_serve_removes_its_certificate_when_it_is_told_to_end() -> None:
+    with serving("--tls") as (variables, process):
+        context = ssl.create_default_context(cafile=variables["AWS_CA_BUNDLE"])
+        with httpx.Client(verify=context) as client:
+            caller = Caller(None, None, client=client, host=variables["AWS_ENDPOINT_URL"])
+            assert caller.converse().status_code == 403
+        process.terminate()
+        process.wait(10)
+
+    assert process.returncode == 0
+    assert not Path(variables["AWS_CA_BUNDLE"]).exists()
