@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from support.breaches import breaches, valid
+from support.extract import FILE, extract
 from support.local import NOVA, converse_request
-from support.service_model import EXTRACT, extract
+from support.service_model import IS_NEWER
 from support.shared import needs_shared
 from support.traffic import Exchange, exchanges
 
@@ -57,8 +58,9 @@ BASES: dict[str, dict[str, Any]] = {
 """What a request needs beside the members that the model requires."""
 
 
+@pytest.mark.skipif(IS_NEWER, reason="python tests/support/extract.py brings it up to date")
 def test_the_models_extract_is_that_of_the_installed_botocore() -> None:
-    assert json.loads(EXTRACT.read_text()) == json.loads(extract())
+    assert json.loads(FILE.read_text()) == json.loads(extract())
 
 
 @pytest.mark.parametrize("operation", BASES)

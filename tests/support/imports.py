@@ -56,14 +56,12 @@ THIRD_PARTY = {
     "httpx2": ("adapters", "async_client", "client", "local", "rotation", "testing", "wire"),
     "hypercorn": ("local",),
     "opentelemetry": ("telemetry",),
-    "pydantic": ("access", "converse", "operations"),
+    "pydantic": ("access", "converse", "local", "operations"),
     "pydantic_core": ("access", "converse"),
     "pytest": ("pytest_plugin",),
-    "starlette": ("local",),
     "tenacity": ("wire",),
     "trustme": ("local",),
     "typing_extensions": ("converse",),
-    "uvicorn": ("local",),
 }
 """The rooms that may import each third-party package."""
 
