@@ -138,7 +138,7 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
     async def aclose(self) -> None:
         """Close the connections. A sibling of `with_options` and a caller's client stay open."""
         if self._owns_transport:
-            await self._transport.close()
+            self._transport.close()
 
     close = aclose
 

@@ -24,9 +24,9 @@ from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.version import __version__
 from bedrock_bearer.wire.attempt import Attempt
 from bedrock_bearer.wire.endpoint import Endpoint
+from bedrock_bearer.wire.messages import WireRequest, WireResponse
 from bedrock_bearer.wire.observers import is_heard, logger
 from bedrock_bearer.wire.retry import RetryQuota, RetryRun
-from bedrock_bearer.wire.transport import WireRequest, WireResponse
 
 # What only a refusal or an observer needs is imported there: starting up takes time.
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.operations import Operation
     from bedrock_bearer.settings import CallSettings
+    from bedrock_bearer.wire.body import OpenResponse
     from bedrock_bearer.wire.clock import Clock
     from bedrock_bearer.wire.transport import AsyncTransport, Transport
 
@@ -51,22 +52,12 @@ _USER_AGENT = f"bedrock-bearer/{__version__} python/{sys.version_info[0]}.{sys.v
 
 
 class CallIO(Protocol):
-    """Everything that a call waits for."""
+    """What a call waits for, and the transport below, whose coroutines wait in the same way."""
+
+    transport: Transport | AsyncTransport
 
     async def get_key(self, source: KeySource) -> ApiKey:
         """Return the key for the next request."""
-
-    async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
-        """Send a request and return the response as soon as its head is there."""
-
-    async def read(self, response: Any) -> bytes:
-        """Return the whole body of a response."""
-
-    async def next_chunk(self, chunks: Any) -> bytes | None:
-        """Return the next bytes of a body, or None at its end."""
-
-    async def close(self, response: Any) -> None:
-        """Give the connection of a response back."""
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
         """Wait on a clock."""
@@ -76,23 +67,10 @@ class ThreadIO:
     """Waits by blocking the thread; its methods never suspend."""
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        self.transport: Transport | AsyncTransport = transport
 
     async def get_key(self, source: KeySource) -> ApiKey:
         return source.get_key()
-
-    async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
-        return self._transport.open(request, key, attempt)
-
-    async def read(self, response: Any) -> bytes:
-        body: bytes = response.read()
-        return body
-
-    async def next_chunk(self, chunks: Any) -> bytes | None:
-        return next(chunks, None)
-
-    async def close(self, response: Any) -> None:
-        response.close()
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
         clock.sleep(seconds)
@@ -102,23 +80,10 @@ class LoopIO:
     """Waits in an event loop."""
 
     def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
+        self.transport: Transport | AsyncTransport = transport
 
     async def get_key(self, source: KeySource) -> ApiKey:
         return await source.get_key_async()
-
-    async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
-        return await self._transport.open(request, key, attempt)
-
-    async def read(self, response: Any) -> bytes:
-        body: bytes = await response.read()
-        return body
-
-    async def next_chunk(self, chunks: Any) -> bytes | None:
-        return await anext(chunks, None)
-
-    async def close(self, response: Any) -> None:
-        await response.close()
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
         await clock.sleep_async(seconds)
@@ -180,11 +145,11 @@ class Call(Generic[Reply]):
         self.emit_call(reply=reply)
         return reply
 
-    async def open_stream(self, owner: object) -> tuple[Any, Any, Reply]:
+    async def open_stream(self, owner: object) -> tuple[OpenResponse, Reply]:
         """Open a stream: until its first event has come, the call may be retried.
 
-        Return the open response, its chunks and the reader that takes them. When `owner` is
-        dropped without being closed, the connection is given back.
+        Return the open response and the reader that takes its chunks. When `owner` is dropped
+        without being closed, the connection is given back.
 
         Raises:
             BedrockError: no event came, and no retry helped.
@@ -236,29 +201,32 @@ class Call(Generic[Reply]):
 
     async def _exchange(self, key: ApiKey) -> Reply:
         """Send the request and read the reply."""
-        response = await self._io.open(self._request(), key, self._timed())
+        response = await self._io.transport.open(self._request(), key, self._timed())
         try:
             whole = await self._whole(response, key)
         finally:
-            await self._io.close(response)
+            await response.close()
         return self._operation.read(whole, key.description)
 
-    async def _open_to_first_event(self, key: ApiKey, owner: object) -> tuple[Any, Any, Reply]:
-        response = await self._io.open(self._request(), key, self._timed())
+    async def _open_to_first_event(self, key: ApiKey, owner: object) -> tuple[OpenResponse, Reply]:
+        transport = self._io.transport
+        response = await transport.open(self._request(), key, self._timed())
         try:
             if response.status != 200:
                 await self._whole(response, key)
             head = WireResponse(response.status, response.headers, b"")
             self.request_id = head.request_id
             reader: Any = self._operation.read(head, key.description)
-            chunks = response.chunks(owner)
+            reader.clean = response.clean
+            transport.watch(response, owner)
             while (event := reader.next_event()) is None and not reader.ended:
-                reader.feed(await self._io.next_chunk(chunks))
+                data = await response.next_chunk()
+                reader.feed(data or None, has_echo=response.has_echo)
             reader.put_back(event)
         except BaseException:
-            await self._io.close(response)
+            await response.close()
             raise
-        return response, chunks, reader
+        return response, reader
 
     # ---------------------------------------------------------------------------- one exchange
 
@@ -287,22 +255,19 @@ class Call(Generic[Reply]):
             operation.body,
         )
 
-    async def _whole(self, response: Any, key: ApiKey) -> WireResponse:
+    async def _whole(self, response: OpenResponse, key: ApiKey) -> WireResponse:
         """Return a response with its body.
 
         Raises:
             APIError: AWS answered with an error.
         """
-        body = await self._io.read(response)
-        # A proxy's own page may show the request's headers.
-        body = body.replace(key.get_secret_value().encode(), b"[API key]")
-        whole = WireResponse(response.status, response.headers, body)
+        whole = await response.read()
         self.request_id = whole.request_id
         if whole.status == 200:
             return whole
         from bedrock_bearer.wire.classify import error_from_response
 
-        raise error_from_response(whole.status, whole.headers, body, key.description)
+        raise error_from_response(whole.status, whole.headers, whole.body, key.description)
 
     # ------------------------------------------------------------------------------------- keys
 

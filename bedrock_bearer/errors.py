@@ -111,7 +111,14 @@ class RegionError(ConfigurationError):
 
 
 class TransportError(BedrockError):
-    """Nothing usable came back: the network, a proxy, TLS or the far end broke off."""
+    """Nothing usable came back: the network, a proxy, TLS or the far end broke off.
+
+    Attributes:
+        reply_lost: whether the request had gone out whole: the work may have been done, and be
+            billed. `RetryPolicy(retry_broken_replies=False)` does not repeat it.
+    """
+
+    reply_lost: bool = False
 
 
 class ConnectError(TransportError):

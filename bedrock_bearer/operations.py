@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.stream_reader import StreamReader
-    from bedrock_bearer.wire.transport import WireResponse
+    from bedrock_bearer.wire.messages import WireResponse
 
 Reply = TypeVar("Reply")
 
@@ -146,7 +146,7 @@ def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseRespo
 def _read_converse_stream(head: WireResponse, key: KeyDescription) -> StreamReader:
     from bedrock_bearer.stream_reader import StreamReader
 
-    if "vnd.amazon.eventstream" not in head.headers.get("content-type", ""):
+    if "vnd.amazon.eventstream" not in head.headers.get("content-type", "").lower():
         raise ResponseDecodeError(
             f"The reply is not an event stream. {_NOT_BEDROCK}",
             status_code=head.status,

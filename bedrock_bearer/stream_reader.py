@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from bedrock_bearer.converse.accumulator import StreamAccumulator
 from bedrock_bearer.converse.response import ConverseResponse
-from bedrock_bearer.converse.stream import ContentBlockDeltaEvent, StreamEvent, parse_event_json
+from bedrock_bearer.converse.stream import (
+    ContentBlockDeltaEvent,
+    ConverseStreamMetadataEvent,
+    StreamEvent,
+    parse_event_json,
+)
 from bedrock_bearer.errors import (
     BedrockError,
     EventStreamDecodeError,
@@ -20,7 +25,10 @@ from bedrock_bearer.wire.classify import error_from_event
 from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bedrock_bearer.keys.description import KeyDescription
+    from bedrock_bearer.wire.eventstream import HeaderValue
 
 
 def text_of(event: StreamEvent) -> str | None:
@@ -41,20 +49,33 @@ class StreamReader:
         self._accumulator = StreamAccumulator()
         self._next: StreamEvent | None = None
         self._has_begun = False
+        self._last: StreamEvent | None = None
         self._failure: BedrockError | None = None
+        self.clean: Callable[[bytes], bytes] = bytes
+        """Takes echoes of the key out of parts of the body."""
+        self._has_echo = False
 
     @property
     def complete(self) -> bool:
         """Whether `messageStop` has come."""
         return self._accumulator.complete
 
-    def feed(self, data: bytes | None) -> None:
+    @property
+    def has_all(self) -> bool:
+        """Whether the last event of a reply has come: `messageStop` and the figures."""
+        return self.complete and isinstance(self._last, ConverseStreamMetadataEvent)
+
+    def feed(self, data: bytes | None, *, has_echo: bool = False) -> None:
         """Take the next bytes of the body; None when there are no more.
+
+        Args:
+            has_echo: whether an echo of the key was found, to be taken out of every event.
 
         Raises:
             EventStreamDecodeError: the bytes are not valid framing.
             StreamInterruptedError: they end before `messageStop`, or inside a frame.
         """
+        self._has_echo = has_echo
         self._messages.extend(self._decoder.feed(data or b""))
         if data is not None:
             return
@@ -83,6 +104,7 @@ class StreamReader:
         if self._messages:
             event = self._event(self._messages.popleft())
             self._accumulator.add(event)
+            self._last = event
             self._has_begun = True
             return event
         if self.ended and not self.complete:
@@ -139,12 +161,20 @@ class StreamReader:
     def _event(self, message: EventStreamMessage) -> StreamEvent:
         headers = message.headers
         if headers.get(":message-type", "event") == "event":
+            if self._has_echo:
+                payload = self.clean(message.payload)
+                return self._parse(self._text(headers.get(":event-type")), payload)
             return self._parse(str(headers.get(":event-type", "")), message.payload)
         name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
-        payload = message.payload or str(headers.get(":error-message", "")).encode()
-        error = error_from_event(str(name), payload, self._key, self._request_id)
+        payload = self.clean(message.payload or str(headers.get(":error-message", "")).encode())
+        error = error_from_event(self._text(name), payload, self._key, self._request_id)
         error.partial = self.partial()
         raise error
+
+    def _text(self, value: HeaderValue | None) -> str:
+        """Return a header as text without echoes of the key."""
+        text = "" if value is None else str(value)
+        return self.clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
         try:

@@ -6,10 +6,10 @@ The two differ only in how they wait for bytes: what the bytes mean is `StreamRe
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from bedrock_bearer.call import run_blocking
-from bedrock_bearer.errors import BedrockError, StreamError
+from bedrock_bearer.errors import BedrockError, StreamError, TransportError
 from bedrock_bearer.stream_reader import text_of
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.response import ConverseResponse
     from bedrock_bearer.converse.stream import StreamEvent
     from bedrock_bearer.stream_reader import StreamReader
+    from bedrock_bearer.wire.body import OpenResponse
 
 
 class _Stream:
@@ -25,8 +26,7 @@ class _Stream:
     def __init__(self, call: Call[StreamReader]) -> None:
         self._call = call
         self._reader: StreamReader | None = None
-        self._response: Any = None
-        self._chunks: Any = None
+        self._response: OpenResponse | None = None
         self._is_over = False
 
     @property
@@ -46,7 +46,31 @@ class _Stream:
     async def _open(self) -> None:
         if self._call.attempts:
             raise StreamError("A stream is opened once. Call converse_stream(...) for another.")
-        self._response, self._chunks, self._reader = await self._call.open_stream(self)
+        self._response, self._reader = await self._call.open_stream(self)
+
+    async def _wait(self) -> StreamEvent | None:
+        """Wait for the next event; return None at the end."""
+        reader, response = self._opened(), self._response
+        if reader.ended or response is None:
+            return None
+        response.begin_next_event()
+        while (event := reader.next_event()) is None and not reader.ended:
+            if reader.has_all:
+                response.begin_last_wait()
+            try:
+                data = await response.next_chunk()
+                reader.feed(data or None, has_echo=response.has_echo)
+            except TransportError:
+                if not reader.has_all:
+                    raise
+                # The reply is whole; that the connection does not end as it should costs only it.
+                reader.ended = True
+        return event
+
+    async def _close(self) -> None:
+        self._end()
+        if self._response is not None:
+            await self._response.close()
 
     def _opened(self) -> StreamReader:
         if self._reader is None:
@@ -90,8 +114,7 @@ class ConverseStream(_Stream):
     def __next__(self) -> StreamEvent:
         reader = self._opened()
         try:
-            while (event := reader.next_event()) is None and not reader.ended:
-                reader.feed(next(self._chunks, None))
+            event = reader.next_event() or run_blocking(self._wait())
         except BedrockError as error:
             failure = reader.failure(error)
         else:
@@ -121,9 +144,7 @@ class ConverseStream(_Stream):
 
     def close(self) -> None:
         """Give the connection back. What was not read is lost."""
-        self._end()
-        if self._response is not None:
-            self._response.close()
+        run_blocking(self._close())
 
 
 class AsyncConverseStream(_Stream):
@@ -148,8 +169,7 @@ class AsyncConverseStream(_Stream):
     async def __anext__(self) -> StreamEvent:
         reader = self._opened()
         try:
-            while (event := reader.next_event()) is None and not reader.ended:
-                reader.feed(await anext(self._chunks, None))
+            event = reader.next_event() or await self._wait()
         except BedrockError as error:
             failure = reader.failure(error)
         else:
@@ -174,8 +194,6 @@ class AsyncConverseStream(_Stream):
 
     async def aclose(self) -> None:
         """Give the connection back. What was not read is lost."""
-        self._end()
-        if self._response is not None:
-            await self._response.close()
+        await self._close()
 
     close = aclose

@@ -1,57 +1,142 @@
-"""Connections of an event loop for httpcore, over asyncio's own transports.
-
-httpcore's own way leads through anyio, which takes longer than HTTP itself. See
-https://www.encode.io/httpcore/network-backends/.
-"""
+"""Connections of an event loop, over asyncio's own transports. See `network` for the rest."""
 
 from __future__ import annotations
 
 import asyncio
-import select
-from contextlib import asynccontextmanager, suppress
+import os
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import httpcore
-
-from bedrock_bearer.wire.network import HOLD_BACK_BYTES, ChunkMerger
+from bedrock_bearer.wire.network import READ_BYTES, SOCKET_OPTIONS, ready_for
+from bedrock_bearer.wire.resolver import look_up
 
 if TYPE_CHECKING:
-    import socket
     import ssl
-    from collections.abc import AsyncIterator, Iterable
+
+    from bedrock_bearer.wire.attempt import Attempt
+    from bedrock_bearer.wire.resolver import Outcome
 
 MAX_WAITING_BYTES = 256 * 1024
-"""How much may wait to be read, or to be sent, before the other side is held up."""
+"""How much may wait to be read before the other side is held up, and is sent at once."""
 
 
-class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections for the tasks of an event loop."""
+class LoopStream:
+    """A connection of an event loop; see `ThreadStream`."""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to a host."""
-        loop = asyncio.get_running_loop()
-        # One address after the other, as for threads: asyncio's race of them leaves a cycle that
-        # keeps its task, and so what the task made, and uvloop has none.
-        async with _translated(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
-            transport, connection = await loop.create_connection(
-                lambda: _Connection(loop),
-                host,
-                port,
-                local_addr=None if local_address is None else (local_address, 0),
-            )
-        for option in socket_options or ():
-            transport.get_extra_info("socket").setsockopt(*option)
-        return _AsyncioStream(connection)
+    def __init__(self, protocol: Protocol, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self._protocol = protocol
+
+    @classmethod
+    async def connect(cls, host: str, port: int, attempt: Attempt) -> LoopStream:
+        """Connect to a host, one address after the other; see `ThreadStream.connect`."""
+        addresses = await _look_up(host, port, attempt)
+        if isinstance(addresses, OSError):
+            raise OSError(addresses.errno, addresses.strerror)
+        failure: OSError = OSError(0, "the host has no address")
+        while addresses:
+            limit = attempt.limit("connect")
+            # A dead address leaves the others their share of the time.
+            share = None if limit is None else limit / len(addresses)
+            try:
+                async with asyncio.timeout(share):
+                    return cls(await _connected(addresses.pop(0)), attempt)
+            except OSError as error:
+                failure = error
+        attempt.limit("connect")
+        if isinstance(failure, TimeoutError) and failure.errno is None:
+            raise attempt.timeout_error("connect")
+        raise failure
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from now on; see `ThreadStream.start_tls`."""
+        protocol, limit = self._protocol, self.attempt.limit("connect")
+        handshake: asyncio.Future[Any] = asyncio.ensure_future(
+            protocol.loop.start_tls(protocol.transport, protocol, context, server_hostname=host)
+        )
+        try:
+            # asyncio's handshake does not hear of a connection that ends, so both are waited for.
+            either: set[asyncio.Future[Any]] = {handshake, protocol.lost}
+            await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if not handshake.done() and protocol.lost.done():
+                await asyncio.wait({handshake}, timeout=0)
+        except BaseException:
+            _drop(handshake, protocol)
+            raise
+        if not handshake.done():
+            was_lost = protocol.lost.done()
+            _drop(handshake, protocol)
+            if was_lost:
+                raise protocol.error or ConnectionResetError("the connection was closed")
+            raise self.attempt.timeout_error("connect")
+        protocol.use(handshake.result())
+
+    async def write(self, pieces: list[memoryview], phase: str = "write") -> bool:
+        """Send a request; see `ThreadStream.write`."""
+        protocol = self._protocol
+        for piece in pieces:
+            for start in range(0, len(piece), MAX_WAITING_BYTES):
+                if protocol.is_at_end or protocol.received:
+                    return False
+                protocol.transport.write(piece[start : start + MAX_WAITING_BYTES])
+                while protocol.is_writing_paused:
+                    if not await self._until_taken(phase):
+                        return False
+        return True
+
+    async def _until_taken(self, phase: str) -> bool:
+        """Wait until the server takes some of what waits; return whether it still does."""
+        protocol = self._protocol
+        waiting = protocol.transport.get_write_buffer_size()
+        try:
+            await protocol.until_changed(self.attempt.limit(phase))
+        except TimeoutError:
+            if protocol.transport.get_write_buffer_size() >= waiting:
+                raise self.attempt.timeout_error(phase) from None
+        return not (protocol.is_at_end or protocol.received)
+
+    async def read(self, phase: str = "read") -> bytes:
+        """Return what the server sends next; see `ThreadStream.read`."""
+        protocol = self._protocol
+        limit = self.attempt.limit(phase)
+        if not protocol.received and not protocol.is_at_end:
+            try:
+                await protocol.until_changed(limit)
+            except TimeoutError:
+                raise self.attempt.timeout_error(phase) from None
+        if protocol.error is not None and not protocol.received:
+            raise protocol.error
+        return protocol.take(READ_BYTES)
+
+    def is_readable(self) -> bool:
+        """Return whether bytes, or the end, have come that nobody waits for."""
+        protocol = self._protocol
+        if protocol.received or protocol.is_at_end:
+            return True
+        # The loop may not have noticed yet.
+        descriptor = protocol.descriptor()
+        return descriptor < 0 or ready_for(descriptor, 0, to_write=False)[0]
+
+    def close(self) -> None:
+        """Close the connection. A task that waits for it sees its end."""
+        self._protocol.is_at_end = True
+        # Where its loop has ended, only the garbage collector can close it.
+        with suppress(RuntimeError):
+            self._protocol.transport.abort()
+        self._protocol.wake()
+
+    def forget(self) -> None:
+        """Close the copy that a fork made of the connection; the other side sees nothing of it."""
+        # The transport would take the connection out of a selector that both processes share.
+        descriptor = self._protocol.descriptor()
+        if descriptor >= 0:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, descriptor)
+            os.close(null)
 
 
-class _Connection(asyncio.Protocol):
+class Protocol(asyncio.Protocol):
     """Keeps what has come until it is read, and wakes who waits for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -59,12 +144,11 @@ class _Connection(asyncio.Protocol):
         self.transport: Any = None
         self.received = bytearray()
         self.is_at_end = False
+        self.is_writing_paused = False
         self.error: Exception | None = None
         self.lost: asyncio.Future[None] = loop.create_future()
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._is_reading_paused = False
-        self._is_writing_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.use(transport)
@@ -72,63 +156,61 @@ class _Connection(asyncio.Protocol):
     def use(self, transport: Any) -> None:
         """Send over `transport` from now on: the socket's, then that of TLS."""
         self.transport = transport
-        transport.set_write_buffer_limits(MAX_WAITING_BYTES)
+        # Any byte that the socket did not take is one to wait for.
+        transport.set_write_buffer_limits(high=1)
+
+    def descriptor(self) -> int:
+        """Return the socket's file descriptor, or -1 if it was closed."""
+        connection = self.transport.get_extra_info("socket")
+        return -1 if connection is None else int(connection.fileno())
 
     def data_received(self, data: bytes) -> None:
         self.received += data
         if len(self.received) > MAX_WAITING_BYTES and not self._is_reading_paused:
             self._is_reading_paused = True
             self.transport.pause_reading()
-        _wake(self._reader)
+        self.wake()
 
     def eof_received(self) -> bool:
         self.is_at_end = True
-        _wake(self._reader)
+        self.wake()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_at_end = True
         self.error = exc
-        self._is_writing_paused = False
-        for waiter in (self._reader, self._writer, self.lost):
-            _wake(waiter)
+        self.is_writing_paused = False
+        self.wake()
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     def pause_writing(self) -> None:
-        self._is_writing_paused = True
+        self.is_writing_paused = True
 
     def resume_writing(self) -> None:
-        self._is_writing_paused = False
-        _wake(self._writer)
+        self.is_writing_paused = False
+        self.wake()
 
-    def is_readable(self) -> bool:
-        """Return whether bytes, or the end, have come, even if the loop has not noticed yet."""
-        if self.received or self.is_at_end:
-            return True
-        return _is_readable(self.transport.get_extra_info("socket"))
+    def wake(self) -> None:
+        """End the wait for a change, if anybody waits."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    async def until_readable(self, timeout: float | None) -> None:
-        """Wait for bytes, or for the end.
+    async def until_changed(self, timeout: float | None) -> None:
+        """Wait until something comes, the connection ends or the other side takes more.
 
         Raises:
-            TimeoutError: neither came in time.
+            TimeoutError: nothing changed in time.
         """
-        if self.received or self.is_at_end:
-            return
-        self._reader = self.loop.create_future()
+        self._waiter = waiter = self.loop.create_future()
         # A timer costs a fraction of `asyncio.timeout`, and every call comes by here.
-        timer = None if timeout is None else self.loop.call_later(timeout, _expire, self._reader)
+        timer = None if timeout is None else self.loop.call_later(timeout, _expire, waiter)
         try:
-            await self._reader
+            await waiter
         finally:
-            self._reader = None
+            self._waiter = None
             if timer is not None:
                 timer.cancel()
-
-    async def until_writable(self) -> None:
-        """Wait until the other side takes more."""
-        while self._is_writing_paused:
-            self._writer = self.loop.create_future()
-            await self._writer
 
     def take(self, max_bytes: int) -> bytes:
         """Return what has come, up to `max_bytes`."""
@@ -140,103 +222,64 @@ class _Connection(asyncio.Protocol):
         return data
 
 
-def _is_readable(connection: socket.socket) -> bool:
-    if not hasattr(select, "poll"):
-        return bool(select.select([connection], [], [], 0)[0])
-    # Unlike `select`, it takes file descriptors of any number.
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
+class LoopPlace:
+    """A task that waits for one of `max_connections`."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait to be woken, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        self._woken.clear()
+
+    def wake(self) -> None:
+        """End the wait."""
+        self._woken.set()
 
 
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
+async def _look_up(host: str, port: int, attempt: Attempt) -> Outcome:
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Outcome] = loop.create_future()
+
+    def take(outcome: Outcome) -> None:
+        if not found.done():
+            found.set_result(outcome)
+
+    # An address is known before this returns, a name comes from another thread.
+    look_up(host, port, lambda outcome: loop.call_soon_threadsafe(take, outcome))
+    try:
+        async with asyncio.timeout(attempt.limit("connect")):
+            return await found
+    except TimeoutError:
+        raise attempt.timeout_error("connect") from None
+
+
+async def _connected(address: Any) -> Protocol:
+    family, kind, protocol, _, name = address
+    loop = asyncio.get_running_loop()
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.setblocking(False)
+        for option in SOCKET_OPTIONS:
+            connection.setsockopt(*option)
+        await loop.sock_connect(connection, name)
+        _, made = await loop.create_connection(lambda: Protocol(loop), sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+    return made
+
+
+def _drop(handshake: asyncio.Future[Any], protocol: Protocol) -> None:
+    """Give up a handshake, whatever becomes of it."""
+    handshake.cancel()
+    handshake.add_done_callback(lambda task: task.cancelled() or task.exception())
+    protocol.transport.abort()
 
 
 def _expire(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_exception(TimeoutError())
-
-
-class _AsyncioStream(httpcore.AsyncNetworkStream):
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-        self._unsent: list[bytes] = []
-        self._chunks = ChunkMerger()
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        connection = self._connection
-        if self._unsent:
-            self._send()
-        data = None
-        while data is None:
-            try:
-                await connection.until_readable(timeout)
-            except TimeoutError as error:
-                raise httpcore.ReadTimeout from error
-            if connection.error is not None and not connection.received:
-                raise httpcore.ReadError from connection.error
-            data = self._chunks.merge(connection.take(max_bytes))
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if self._connection.lost.done():
-            raise httpcore.WriteError from self._connection.error
-        if not self._unsent:
-            self._chunks.expect_reply()
-        self._unsent.append(buffer)
-        if len(buffer) > HOLD_BACK_BYTES:
-            self._send()
-            async with _translated(timeout, httpcore.WriteTimeout, httpcore.WriteError):
-                await self._connection.until_writable()
-
-    def _send(self) -> None:
-        self._connection.transport.write(b"".join(self._unsent))
-        self._unsent.clear()
-
-    async def aclose(self) -> None:
-        connection = self._connection
-        # Where its loop has ended, only the garbage collector can close it.
-        with suppress(RuntimeError):
-            connection.transport.abort()
-        if connection.loop is asyncio.get_running_loop():
-            await asyncio.shield(connection.lost)
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        connection = self._connection
-        try:
-            async with _translated(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
-                transport = await connection.loop.start_tls(
-                    connection.transport, connection, ssl_context, server_hostname=server_hostname
-                )
-        except BaseException:
-            connection.transport.abort()
-            raise
-        connection.use(transport)
-        return self
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":
-            return self._connection.is_readable()
-        names = {"client_addr": "sockname", "server_addr": "peername"}
-        return self._connection.transport.get_extra_info(names.get(info, info))
-
-
-@asynccontextmanager
-async def _translated(
-    timeout: float | None, on_timeout: type[Exception], on_error: type[Exception]
-) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(timeout):
-            yield
-    except TimeoutError as error:
-        # The operating system's own time limit is a TimeoutError too, with a number.
-        raise (on_error if error.errno else on_timeout) from error
-    except OSError as error:
-        raise on_error from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bedrock_bearer.errors import ConfigurationError, RequestTimeoutError
 
@@ -11,20 +11,25 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.clock import Clock
 
 
-SHORTEST_LIMIT_SECONDS = 0.001
 LONGEST_LIMIT_SECONDS = 2_000_000
 """Sockets take no more."""
+
+LAST_WAIT_SECONDS = 0.25
+"""How long the end of a stream is waited for when its last event has come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """The time limits of one attempt, in seconds; None switches one off.
 
+    `deadline=` bounds the whole call, whatever these limits are.
+
     Args:
-        connect: to open a connection, TLS included. Default 5.
-        read: for the reply to begin, and between two parts of it. Default 300: models think.
-        write: between two parts of the request. Default 60.
-        pool: to wait for a free connection. Default 10.
+        connect: to open a connection: the host's name, all its addresses, a proxy and TLS.
+            Default 5.
+        read: one wait for the server, while a reply comes. Default 300: models think.
+        write: one wait for the server to take more of the request. Default 60.
+        pool: to wait for one of `max_connections`. Default 10.
 
     Raises:
         ConfigurationError: a limit is not a positive number.
@@ -34,6 +39,7 @@ class Timeout:
     read: float | None = 300.0
     write: float | None = 60.0
     pool: float | None = 10.0
+    _reply: float | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("connect", "read", "write", "pool"):
@@ -41,18 +47,31 @@ class Timeout:
 
     @classmethod
     def of(cls, value: float | Timeout | None) -> Timeout:
-        """Return `value` as a Timeout: a number limits every phase, None none of them."""
+        """Return `value` as a Timeout; None is no limit at all.
+
+        A number is the seconds from when the request begins to go out until a plain reply is
+        whole, or a stream's first event has come; after that, the seconds until each next event.
+        Opening a connection and waiting for one have limits of their own, of at most that long.
+        """
         if isinstance(value, Timeout):
             return value
         if value is None:
             return cls(None, None, None, None)
         check_seconds("timeout=", value)
-        return cls(
+        timeout = cls(
             connect=min(5.0, value), read=value, write=min(60.0, value), pool=min(10.0, value)
         )
+        object.__setattr__(timeout, "_reply", value)
+        return timeout
+
+    @property
+    def reply(self) -> float | None:
+        """The seconds from the request to the whole reply; None unless made from a number."""
+        return self._reply
 
 
 def check_seconds(name: str, value: float | None) -> None:
+    """Raise ConfigurationError unless `value` is None or a number of seconds."""
     if value is None:
         return
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -64,13 +83,16 @@ def check_seconds(name: str, value: float | None) -> None:
 
 
 class Attempt:
-    """The time of one attempt: its limits, and when the call must be over."""
+    """The time of one attempt: every operation on the network asks it how long it may take."""
 
     __slots__ = (
         "_call_started_at",
-        "_deadline_is_nearer",
+        "_ends",
+        "_is_last_wait",
+        "_nearest",
         "clock",
         "deadline_at",
+        "request_was_sent",
         "started_at",
         "timeout",
     )
@@ -82,49 +104,95 @@ class Attempt:
         self.timeout = timeout
         self.started_at = clock.monotonic()
         self.deadline_at = deadline_at
+        self.request_was_sent = False
+        """Whether the request went out whole: the work may have been done and billed."""
         self._call_started_at = call_started_at
-        self._deadline_is_nearer = False
+        self._ends: float | None = None
+        """When what began last must be over: connecting, the reply, the next event."""
+        self._is_last_wait = False
+        self._nearest = ""
         self.check_deadline()
 
     @property
     def elapsed(self) -> float:
+        """Seconds since the attempt began."""
         return self.clock.monotonic() - self.started_at
 
-    @property
+    def begin_connecting(self) -> None:
+        """Start the time to open a connection."""
+        self._start(self.timeout.connect)
+
+    def begin_reply(self) -> None:
+        """Start the time until the reply is whole: the request begins to go out."""
+        self._start(self.timeout.reply)
+
+    def begin_next_event(self) -> None:
+        """Start the time until the next event of a stream.
+
+        Raises:
+            RequestTimeoutError: the call's deadline has passed.
+        """
+        self.check_deadline()
+        self._start(self.timeout.reply)
+
+    def begin_last_wait(self) -> None:
+        """Start the time for the end of a body of which all that matters has come."""
+        if not self._is_last_wait:
+            self._is_last_wait = True
+            self._start(LAST_WAIT_SECONDS)
+
     def limits(self) -> dict[str, float | None]:
-        """The limits of all phases, for httpcore."""
-        limits = {
-            "connect": self.timeout.connect,
-            "read": self.timeout.read,
-            "write": self.timeout.write,
-            "pool": self.timeout.pool,
-        }
-        return limits if self.deadline_at is None else _LimitsWithDeadline(self, limits)
+        """Return the limits for a client that takes them once, as the request begins."""
+        self.begin_connecting()
+        before = {phase: self.limit(phase) for phase in ("pool", "connect")}
+        self.begin_reply()
+        return before | {phase: self.limit(phase) for phase in ("write", "read")}
+
+    def _start(self, seconds: float | None) -> None:
+        self._ends = None if seconds is None else self.clock.monotonic() + seconds
 
     def limit(self, phase: str) -> float | None:
-        """Return the limit of a phase that begins now; the deadline may come before its own."""
-        limit: float | None = getattr(self.timeout, phase)
-        if self.deadline_at is None:
+        """Return the seconds that an operation may take which begins now; None for no limit.
+
+        Args:
+            phase: `pool`, `connect`, `write` or `read`.
+
+        Raises:
+            RequestTimeoutError: the time is over.
+        """
+        limit: float | None = None if phase == "connect" else getattr(self.timeout, phase)
+        self._nearest = phase
+        if self._ends is None and self.deadline_at is None:
             return limit
-        remaining = max(self.deadline_at - self.clock.monotonic(), SHORTEST_LIMIT_SECONDS)
-        self._deadline_is_nearer = limit is None or remaining < limit
-        return remaining if self._deadline_is_nearer else limit
+        now = self.clock.monotonic()
+        if self._ends is not None and phase != "pool":
+            left = self._ends - now
+            limit = left if limit is None else min(limit, left)
+        if self.deadline_at is not None:
+            left = self.deadline_at - now
+            if limit is None or left < limit:
+                self._nearest, limit = "deadline", left
+        if limit is not None and limit <= 0:
+            raise self.timeout_error(phase)
+        return limit
+
+    def whole_limit(self) -> float | None:
+        """Return the seconds until the reply must be whole; None where only waits are limited.
+
+        Raises:
+            RequestTimeoutError: the time is over.
+        """
+        has_end = self._ends is not None or self.deadline_at is not None
+        return self.limit("read") if has_end else None
 
     def check_deadline(self) -> None:
         """Raise RequestTimeoutError once the call's deadline has passed."""
         if self.deadline_at is not None and self.clock.monotonic() >= self.deadline_at:
             raise self._deadline_error()
 
-    def check_whole(self) -> None:
-        """Raise RequestTimeoutError once a reply that should be whole has taken too long."""
-        self.check_deadline()
-        limit = self.timeout.read
-        if limit is not None and self.elapsed >= limit:
-            raise self._phase_error("read")
-
     def timeout_error(self, phase: str) -> RequestTimeoutError:
-        """Return the error for the limit of a phase that ran out, which may be the deadline."""
-        return self._deadline_error() if self._deadline_is_nearer else self._phase_error(phase)
+        """Return the error for the limit that ran out: that of the phase, or the deadline."""
+        return self._deadline_error() if self._nearest == "deadline" else self._phase_error(phase)
 
     def _deadline_error(self) -> RequestTimeoutError:
         return RequestTimeoutError(
@@ -143,20 +211,9 @@ class Attempt:
         )
 
 
-class _LimitsWithDeadline(dict[str, float | None]):
-    """Limits that httpcore asks for as each phase begins, when others have used up some time."""
-
-    def __init__(self, attempt: Attempt, limits: dict[str, float | None]) -> None:
-        super().__init__(limits)
-        self._attempt = attempt
-
-    def get(self, phase: str, default: Any = None) -> Any:
-        return self._attempt.limit(phase)
-
-
 _TIMEOUT_MESSAGES = {
     "connect": "No connection within {:g} s. Check the network, the Region and any proxy.",
-    "write": "The request could not be sent: nothing was taken for {:g} s.",
+    "write": "The request could not be sent: the server took no more of it for {:g} s.",
     "read": "No reply within {:g} s. Pass a longer timeout=, or stream the reply.",
     "pool": "All connections were busy for {:g} s. Raise max_connections=, or call less at once.",
 }

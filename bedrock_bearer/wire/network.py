@@ -1,169 +1,341 @@
-"""Sockets for httpcore: https://www.encode.io/httpcore/network-backends/.
+"""Connections for threads: sockets, and TLS over them.
 
-A request leaves in one piece, head and body together, and the chunks of a reply that came together
-are handed on together: httpcore and h11 take as long for a chunk of ten bytes as for one of ten
-thousand, and AWS sends each event in a chunk of its own.
+A stream knows the attempt it serves and asks it before each operation how long that may take. The
+methods that wait are coroutines which never suspend: the flow over them is written once for
+threads and for event loops.
 """
 
 from __future__ import annotations
 
-import re
+import select
+import socket
+import ssl
+import time
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import httpcore
+from bedrock_bearer.wire.resolver import look_up
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterable
+    from bedrock_bearer.wire.attempt import Attempt
 
-HOLD_BACK_BYTES = 64 * 1024
-"""How much of a request waits for the rest of it."""
+READ_BYTES = 64 * 1024
+SEND_BYTES = 64 * 1024
 
-MAX_HEAD_BYTES = 64 * 1024
-
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
-_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
-_LONGEST_CHUNK_SIZE = 10
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_HAS_POLL = hasattr(select, "poll")
 
 
-class ThreadBackend(httpcore.SyncBackend):
-    """Opens connections for threads."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Connect to a host."""
-        return _ThreadStream(
-            super().connect_tcp(host, port, timeout, local_address, socket_options)
-        )
+def socket_options() -> list[tuple[int, int, int]]:
+    """Return the options of every socket: send at once, and notice a dead connection."""
+    options = [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        # NAT gateways drop connections that are silent for some minutes, and models think long.
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    ]
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
 
 
-class _ThreadStream(httpcore.NetworkStream):
-    def __init__(self, connection: httpcore.NetworkStream) -> None:
-        self._connection = connection
-        self._unsent: list[bytes] = []
-        self._write_timeout: float | None = None
-        self._chunks = ChunkMerger()
+SOCKET_OPTIONS = socket_options()
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._unsent:
-            # A server may answer and hang up before it has heard everything.
-            with suppress(httpcore.WriteError):
-                self._send()
-        data = None
-        while data is None:
-            data = self._chunks.merge(self._connection.read(max_bytes, timeout))
-        return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if not self._unsent:
-            self._chunks.expect_reply()
-        self._unsent.append(buffer)
-        self._write_timeout = timeout
-        if len(buffer) > HOLD_BACK_BYTES:
-            self._send()
+def ready_for(descriptor: int, seconds: float | None, *, to_write: bool) -> tuple[bool, bool]:
+    """Wait until a socket can be read (or written); return which of the two it can."""
+    if not _HAS_POLL:
+        write_to = [descriptor] if to_write else []
+        readable, writable, _ = select.select([descriptor], write_to, [], seconds)
+        return bool(readable), bool(writable)
+    # Unlike `select`, it takes file descriptors of any number.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLOUT if to_write else select.POLLIN)
+    found = poll.poll(None if seconds is None else max(0, seconds * 1000))
+    events = found[0][1] if found else 0
+    return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
 
-    def _send(self) -> None:
-        data = b"".join(self._unsent)
-        self._unsent.clear()
-        self._connection.write(data, self._write_timeout)
+
+class ThreadStream:
+    """A connection of a thread. Another thread may close it, which ends what it waits for."""
+
+    def __init__(self, connected: socket.socket | TlsInTls, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self._socket = connected
+        # What the server sent before it had taken the whole request; none is its end.
+        self._early: bytes | None = None
+        self._is_busy = False
+        self._is_closed = False
+
+    @classmethod
+    async def connect(cls, host: str, port: int, attempt: Attempt) -> ThreadStream:
+        """Connect to a host, one address after the other.
+
+        Raises:
+            OSError: no address answers.
+            RequestTimeoutError: the time to connect is over.
+        """
+        outcome: SimpleQueue[Any] = SimpleQueue()
+        look_up(host, port, outcome.put)
+        try:
+            addresses = outcome.get(timeout=attempt.limit("connect"))
+        except Empty:
+            raise attempt.timeout_error("connect") from None
+        if isinstance(addresses, OSError):
+            raise OSError(addresses.errno, addresses.strerror)
+        failure: OSError = OSError(0, "the host has no address")
+        while addresses:
+            limit = attempt.limit("connect")
+            try:
+                # A dead address leaves the others their share of the time.
+                share = None if limit is None else limit / len(addresses)
+                return cls(_connected(addresses.pop(0), share), attempt)
+            except OSError as error:
+                failure = error
+        attempt.limit("connect")
+        if _is_timeout(failure):
+            raise attempt.timeout_error("connect")
+        raise failure
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from now on, inside TLS where that is spoken already.
+
+        Raises:
+            OSError: TLS failed, or the connection broke.
+            RequestTimeoutError: the time to connect is over.
+        """
+        try:
+            self._socket.settimeout(self.attempt.limit("connect"))
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket = TlsInTls(self._socket, context, host)
+                self._socket.settimeout(self.attempt.limit("connect"))
+            elif isinstance(self._socket, socket.socket):
+                self._socket = context.wrap_socket(
+                    self._socket, server_hostname=host, do_handshake_on_connect=False
+                )
+            self._socket.do_handshake()
+        except TimeoutError as error:
+            if not _is_timeout(error):
+                raise
+            raise self.attempt.timeout_error("connect") from None
+
+    async def write(self, pieces: list[memoryview], phase: str = "write") -> bool:
+        """Send a request; return False if the server answered or left before it took all.
+
+        Raises:
+            RequestTimeoutError: the server took nothing in time.
+        """
+        self._is_busy = True
+        try:
+            self._socket.settimeout(0)
+            for piece in pieces:
+                sent = 0
+                while sent < len(piece):
+                    try:
+                        sent += self._socket.send(piece[sent : sent + SEND_BYTES])
+                    except _WOULD_BLOCK:
+                        if not self._until_writable(phase):
+                            return False
+                    except OSError:
+                        # The server may have answered before it hung up.
+                        return False
+            return True
+        finally:
+            self._end_operation()
+
+    def _until_writable(self, phase: str) -> bool:
+        limit = self.attempt.limit(phase)
+        readable, writable = ready_for(self._socket.fileno(), limit, to_write=True)
+        if not readable and not writable:
+            raise self.attempt.timeout_error(phase)
+        if not readable:
+            return True
+        try:
+            self._early = self._socket.recv(READ_BYTES)
+        except _WOULD_BLOCK:
+            # TLS had bytes of its own to read, which are no answer.
+            return True
+        except OSError:
+            pass
+        return False
+
+    async def read(self, phase: str = "read") -> bytes:
+        """Return what the server sends next; nothing at its end.
+
+        Raises:
+            OSError: the connection broke.
+            RequestTimeoutError: nothing came in time.
+        """
+        limit = self.attempt.limit(phase)
+        if self._early is not None:
+            early, self._early = self._early, None
+            return early
+        self._is_busy = True
+        try:
+            if self._is_closed:
+                return b""
+            self._socket.settimeout(limit)
+            return self._socket.recv(READ_BYTES)
+        except TimeoutError as error:
+            if not _is_timeout(error):
+                raise
+        except (OSError, ValueError):
+            # Closed by another thread meanwhile.
+            if not self._is_closed:
+                raise
+            return b""
+        finally:
+            self._end_operation()
+        raise self.attempt.timeout_error(phase)
+
+    def is_readable(self) -> bool:
+        """Return whether bytes, or the end, have come that nobody waits for."""
+        connected = self._socket
+        if not isinstance(connected, socket.socket) and connected.pending():
+            return True
+        return ready_for(connected.fileno(), 0, to_write=False)[0]
 
     def close(self) -> None:
-        self._connection.close()
+        """Close the connection. A thread that waits for it sees its end."""
+        self._is_closed = True
+        if self._is_busy:
+            # The other thread still uses the file descriptor, and closes it.
+            _shut_down(self._socket)
+            return
+        self._socket.close()
 
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        return _ThreadStream(self._connection.start_tls(ssl_context, server_hostname, timeout))
+    def forget(self) -> None:
+        """Close the copy that a fork made of the connection; the other side sees nothing of it."""
+        self._socket.close()
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._connection.get_extra_info(info)
+    def _end_operation(self) -> None:
+        self._is_busy = False
+        if self._is_closed:
+            self._socket.close()
 
 
-class ChunkMerger:
-    """Makes one chunk of the chunks of an HTTP/1.1 reply that have come together.
+def _connected(address: Any, seconds: float | None) -> socket.socket:
+    family, kind, protocol, _, name = address
+    connection = socket.socket(family, kind, protocol)
+    try:
+        for option in SOCKET_OPTIONS:
+            connection.setsockopt(*option)
+        connection.settimeout(seconds)
+        connection.connect(name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    It holds nothing back but the size of a chunk that was cut in two, and judges nothing: from
-    what is not plainly a chunk, the bytes go on as they came, for h11 to refuse or to understand.
+
+def _is_timeout(error: OSError) -> bool:
+    """Return whether it is our own limit: the operating system's has a number."""
+    return isinstance(error, TimeoutError) and error.errno is None
+
+
+def _shut_down(connected: socket.socket | TlsInTls) -> None:
+    below = connected.outer if isinstance(connected, TlsInTls) else connected
+    # A socket of TLS has a `shutdown` that also forgets the state of TLS, which is in use.
+    with suppress(OSError):
+        socket.socket.shutdown(below, socket.SHUT_RDWR)
+
+
+class TlsInTls:
+    """A TLS connection inside another one, to reach a server through a proxy that speaks TLS.
+
+    It has those methods of a socket that a `ThreadStream` uses.
     """
 
+    def __init__(self, outer: ssl.SSLSocket, context: ssl.SSLContext, host: str) -> None:
+        self.outer = outer
+        self._received = ssl.MemoryBIO()
+        self._to_send = ssl.MemoryBIO()
+        self._unsent = memoryview(b"")
+        self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=host)
+        self._ends: float | None = None
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set the time for the next operation, however many pieces it takes."""
+        self._ends = None if seconds is None else time.monotonic() + seconds
+        self.outer.settimeout(seconds)
+
+    def do_handshake(self) -> None:
+        """Shake hands with the inner server."""
+        while True:
+            try:
+                self._tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._fill()
+        self._flush()
+
+    def send(self, data: memoryview) -> int:
+        """Send some of the data; return how much."""
+        self._flush()
+        sent = self._tls.write(data)
+        # What does not leave now is sent first the next time.
+        with suppress(*_WOULD_BLOCK):
+            self._flush()
+        return sent
+
+    def recv(self, max_bytes: int) -> bytes:
+        """Return what came; nothing at the end."""
+        self._flush()
+        while True:
+            try:
+                return self._tls.read(max_bytes)
+            except ssl.SSLWantReadError:
+                self._fill()
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    def _fill(self) -> None:
+        if data := self._limited().recv(READ_BYTES):
+            self._received.write(data)
+        else:
+            self._received.write_eof()
+
+    def _flush(self) -> None:
+        while self._unsent or self._to_send.pending:
+            if not self._unsent:
+                self._unsent = memoryview(self._to_send.read())
+            sent = self._limited().send(self._unsent)
+            self._unsent = self._unsent[sent:]
+
+    def _limited(self) -> ssl.SSLSocket:
+        if self._ends is not None and self.outer.gettimeout():
+            left = self._ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self.outer.settimeout(left)
+        return self.outer
+
+    def pending(self) -> int:
+        """Return how many bytes have come that were not read."""
+        return self._tls.pending() + self._received.pending + self.outer.pending()
+
+    def fileno(self) -> int:
+        """Return the file descriptor of the socket below."""
+        return self.outer.fileno()
+
+    def close(self) -> None:
+        """Close the connection below."""
+        self.outer.close()
+
+
+class ThreadPlace:
+    """A thread that waits for one of `max_connections`."""
+
     def __init__(self) -> None:
-        self.expect_reply()
+        self._woken: SimpleQueue[None] = SimpleQueue()
 
-    def expect_reply(self) -> None:
-        """Hear that a request was sent: what comes next begins with a head."""
-        self._head: bytes | None = b""
-        self._is_chunked = False
-        # How much of a chunk that has begun is still to come, and the first half of a size.
-        self._to_come = 0
-        self._held = b""
+    async def wait(self, seconds: float) -> None:
+        """Wait to be woken, at most so long."""
+        with suppress(Empty):
+            self._woken.get(timeout=seconds)
 
-    def merge(self, data: bytes) -> bytes | None:
-        """Return what to hand on of the bytes that came, or None if that takes more of them."""
-        if not data:
-            held, self._held = self._held, b""
-            return held
-        if self._head is not None:
-            return self._read_head(self._head, data)
-        return self._merge_chunks(data) if self._is_chunked else data
-
-    def _read_head(self, before: bytes, data: bytes) -> bytes | None:
-        head = before + data
-        end = head.find(b"\r\n\r\n") + 4
-        if end < 4:
-            self._head = head if len(head) <= MAX_HEAD_BYTES else None
-            return data
-        if head.startswith(b"HTTP/1.1 1"):
-            # An interim reply: the head of the real one follows.
-            self._head = b""
-        else:
-            self._head = None
-            self._is_chunked = _CHUNKED.search(head, 0, end) is not None
-        body = head[end:]
-        if not body:
-            return data
-        return data[: len(data) - len(body)] + (self.merge(body) or b"")
-
-    def _merge_chunks(self, data: bytes) -> bytes | None:
-        if self._held:
-            data, self._held = self._held + data, b""
-        start = position = self._to_come
-        length = len(data)
-        if start >= length:
-            self._to_come -= length
-            return data
-        self._to_come = 0
-        payloads: list[bytes] = []
-        while size_line := _CHUNK_SIZE.match(data, position):
-            begin = size_line.end()
-            end = begin + int(size_line[1], 16)
-            if begin < end and end + 2 > length:
-                self._to_come = end + 2 - length
-                break
-            if begin == end or not data.startswith(b"\r\n", end):
-                # The last chunk, after which come trailers; or no chunk.
-                self._is_chunked = False
-                break
-            payloads.append(data[begin:end])
-            position = end + 2
-        else:
-            # A size that was cut, or no size at all.
-            if length - position < _LONGEST_CHUNK_SIZE and b"\n" not in data[position:]:
-                self._held = data[position:]
-                data = data[:position]
-            else:
-                self._is_chunked = False
-        if len(payloads) > 1:
-            payload = b"".join(payloads)
-            merged = b"%x\r\n%b\r\n" % (len(payload), payload)
-            return data[:start] + merged + data[position:]
-        return data or None
+    def wake(self) -> None:
+        """End the wait."""
+        self._woken.put(None)

@@ -32,8 +32,9 @@ from bedrock_bearer.operations import list_async_invokes
 from bedrock_bearer.settings import CallSettings
 from bedrock_bearer.wire.attempt import Attempt
 from bedrock_bearer.wire.endpoint import resolve_endpoint
+from bedrock_bearer.wire.messages import WireRequest
 from bedrock_bearer.wire.retry import RetryQuota
-from bedrock_bearer.wire.transport import Transport, WireRequest
+from bedrock_bearer.wire.transport import Transport
 
 SETTINGS = CallSettings(Timeout(), None, RetryPolicy(max_attempts=1), None)
 

@@ -51,7 +51,7 @@ THIRD_PARTY = {
     "botocore": ("aws", "adapters"),
     "certifi": ("wire",),
     "click": ("cli",),
-    "httpcore": ("wire",),
+    "h11": ("wire",),
     "httpx": ("adapters", "async_client", "client", "local", "rotation", "testing", "wire"),
     "httpx2": ("adapters", "async_client", "client", "local", "rotation", "testing", "wire"),
     "hypercorn": ("local",),

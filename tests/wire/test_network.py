@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import h11
-import httpcore
 import pytest
 import trustme
 from hypothesis import given
@@ -26,8 +25,8 @@ from support.replies import FRAMES, REPLY, ok
 from support.server import CLOSE, chunk, http_reply, serve, stream_head
 
 from bedrock_bearer import AsyncBedrockClient, RetryPolicy, Timeout, errors
-from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, _Connection
-from bedrock_bearer.wire.network import HOLD_BACK_BYTES, ChunkMerger, _ThreadStream
+from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, Protocol
+from bedrock_bearer.wire.chunks import ChunkMerger
 
 ONCE = RetryPolicy(max_attempts=1)
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
@@ -175,49 +174,6 @@ def test_a_stream_of_chunks_that_came_together_is_read(colour: Colour) -> None:
 
 
 # ---------------------------------------------------------------------------------------- requests
-
-
-class Recorder(httpcore.NetworkStream):
-    """Keeps what is sent, and answers."""
-
-    def __init__(self, *, is_broken: bool = False) -> None:
-        self.sent: list[bytes] = []
-        self._is_broken = is_broken
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if self._is_broken:
-            raise httpcore.WriteError
-        self.sent.append(buffer)
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return b"the answer"
-
-
-def test_head_and_body_leave_in_one_piece() -> None:
-    recorder = Recorder()
-    stream = _ThreadStream(recorder)
-    stream.write(b"head ")
-    stream.write(b"body")
-    assert recorder.sent == []
-
-    assert stream.read(100) == b"the answer"
-    assert recorder.sent == [b"head body"]
-
-
-def test_a_large_body_does_not_wait() -> None:
-    recorder = Recorder()
-    stream = _ThreadStream(recorder)
-    stream.write(b"head ")
-    stream.write(b"x" * (HOLD_BACK_BYTES + 1))
-
-    assert recorder.sent == [b"head " + b"x" * (HOLD_BACK_BYTES + 1)]
-
-
-def test_a_server_that_does_not_listen_to_the_end_may_have_answered() -> None:
-    stream = _ThreadStream(Recorder(is_broken=True))
-    stream.write(b"head")
-
-    assert stream.read(100) == b"the answer"
 
 
 def test_a_large_request_and_a_large_reply_pass(colour: Colour) -> None:
@@ -388,25 +344,9 @@ def test_uvloop_serves_as_well_as_asyncios_own_loop(
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("farewell", [b"unasked", b""])
-async def test_what_came_is_noticed_before_the_loop_turns(farewell: bytes) -> None:
-    ours, theirs = socket.socketpair()
-    loop = asyncio.get_running_loop()
-    transport, connection = await loop.create_connection(lambda: _Connection(loop), sock=ours)
-    assert not connection.is_readable()
-
-    theirs.sendall(farewell)
-    theirs.close()
-    assert connection.is_readable()
-
-    await connection.until_readable(5)
-    assert connection.is_readable()
-    transport.abort()
-
-
 async def test_a_server_is_held_up_while_nobody_reads() -> None:
     transport = Pausable()
-    connection = _Connection(asyncio.get_running_loop())
+    connection = Protocol(asyncio.get_running_loop())
     connection.connection_made(transport)
 
     connection.data_received(b"x" * MAX_WAITING_BYTES)

@@ -1,0 +1,178 @@
+"""A reply whose body is still to come: bounded, decoded, and without echoes of the key."""
+
+from __future__ import annotations
+
+import io
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bedrock_bearer.errors import BedrockError, ResponseDecodeError
+from bedrock_bearer.wire.decoding import Decoder, decoder_for
+from bedrock_bearer.wire.messages import WireResponse
+from bedrock_bearer.wire.translation import translate
+
+if TYPE_CHECKING:
+    from bedrock_bearer.wire.attempt import Attempt
+    from bedrock_bearer.wire.http1 import RawHeaders
+    from bedrock_bearer.wire.scrub import Scrubber
+
+DEFAULT_MAX_REPLY_BYTES = 256_000_000
+MAX_ERROR_BYTES = 256 * 1024
+"""How much is read of a body that explains an error."""
+
+TAIL_BYTES = 2048
+"""So much of what came is looked at again with what comes next: an echo may be cut in two."""
+
+
+class Exchange(Protocol):
+    """A request that was answered, over a connection of ours or of a caller's client."""
+
+    async def next_data(self) -> bytes:
+        """Return the next bytes of the body; nothing at its end."""
+
+    async def close(self) -> None:
+        """Give the connection back: to be used again if the body was read, else closed."""
+
+    def abandon(self) -> None:
+        """As `close`, without waiting for it."""
+
+
+class OpenResponse:
+    """A reply whose body is still to come. Close it."""
+
+    def __init__(
+        self,
+        status: int,
+        headers: RawHeaders,
+        exchange: Exchange,
+        attempt: Attempt,
+        scrubber: Scrubber,
+        max_bytes: int,
+    ) -> None:
+        self.status = status
+        self.headers = _headers(headers, scrubber)
+        self._scrubber = scrubber
+        self.has_echo = False
+        """Whether an echo of the key was found in what `next_chunk` returned."""
+        self._exchange = exchange
+        self._attempt = attempt
+        self._max_bytes = max_bytes
+        self._count = 0
+        self._tail = b""
+        self._decoder: Decoder | None = None
+        self._finalizer: Any = None
+
+    async def read(self) -> WireResponse:
+        """Read the rest and return the whole response; of an error, as much as explains it.
+
+        Raises:
+            TransportError: the body is cut, or did not come in time.
+            ResponseDecodeError: it is too large, or compressed in a way that we do not read.
+        """
+        # A BytesIO, and no variable for what came: a traceback may show this frame.
+        body = io.BytesIO()
+        if self.status == 200:
+            while body.write(await self._next()):
+                pass
+        else:
+            # An error tells more than what is wrong with the page that explains it.
+            with suppress(ResponseDecodeError):
+                while body.write(await self._next()) and body.tell() < MAX_ERROR_BYTES:
+                    pass
+        self._attempt.check_deadline()
+        return WireResponse(
+            self.status,
+            self.headers,
+            self._scrubber.bytes(body.getvalue(), self._attempt.whole_limit),
+        )
+
+    async def next_chunk(self) -> bytes:
+        """Return the next bytes of the body; nothing at its end. Echoes of the key are in it.
+
+        Raises:
+            TransportError: the body is cut, or did not come in time.
+            ResponseDecodeError: it is too large, or compressed in a way that we do not read.
+        """
+        data = await self._next()
+        if data and not self.has_echo:
+            self.has_echo = self._scrubber.finds(self._tail + data, in_one_piece=True)
+            self._tail = data[-TAIL_BYTES:]
+        return data
+
+    async def _next(self) -> bytes:
+        try:
+            return await self._next_data()
+        except Exception as error:
+            failure = translate(error, self._attempt)
+            if failure is None:
+                raise
+        raise without_context(failure)
+
+    async def _next_data(self) -> bytes:
+        if self._count == 0:
+            self._begin()
+        decoder = self._decoder
+        if decoder is None:
+            data = await self._exchange.next_data()
+        else:
+            while not (data := decoder.next_piece()):
+                received = await self._exchange.next_data()
+                if not received:
+                    decoder.finish()
+                    break
+                decoder.feed(received)
+        self._count += len(data)
+        if self._count > self._max_bytes:
+            raise self._too_large()
+        return data
+
+    def _begin(self) -> None:
+        """Refuse what need not be read to be refused."""
+        length = self.headers.get("content-length", "")
+        if length.isdecimal() and len(length) < 20 and int(length) > self._max_bytes:
+            raise self._too_large()
+        if self._decoder is None:
+            self._decoder = decoder_for(self.headers.get("content-encoding", ""))
+
+    def _too_large(self) -> ResponseDecodeError:
+        return ResponseDecodeError(
+            f"The reply is larger than max_reply_bytes={self._max_bytes:,} allows.",
+            status_code=self.status,
+        )
+
+    def clean(self, data: bytes) -> bytes:
+        """Return a part of the body without echoes of the key."""
+        return self._scrubber.bytes(data)
+
+    def begin_next_event(self) -> None:
+        """Start the time until the next event of a stream."""
+        self._attempt.begin_next_event()
+
+    def begin_last_wait(self) -> None:
+        """Start the time for the end of a body of which all that matters has come."""
+        self._attempt.begin_last_wait()
+
+    def watch(self, owner: object, abandon: Callable[[Exchange], None]) -> None:
+        """Abandon the exchange when `owner` is dropped."""
+        self._finalizer = weakref.finalize(owner, abandon, self._exchange)
+        self._finalizer.atexit = False
+
+    async def close(self) -> None:
+        """Give the connection back: to be used again if the body was read, else closed."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        await self._exchange.close()
+
+
+def without_context(error: BedrockError) -> BedrockError:
+    """Return an error that does not lead to the request: an error in its context may hold it."""
+    error.__cause__ = error.__context__ = None
+    return error
+
+
+def _headers(raw: RawHeaders, scrubber: Scrubber) -> dict[str, str]:
+    joined = b"\n".join([value for _, value in raw])
+    clean: Callable[[str], str] = scrubber.text if scrubber.finds(joined) else str
+    return {name.decode("latin-1").lower(): clean(value.decode("latin-1")) for name, value in raw}

@@ -1,0 +1,165 @@
+"""A request over a connection of our own: opening one, sending, reading."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bedrock_bearer.errors import ConnectError
+from bedrock_bearer.wire.chunks import ChunkMerger
+from bedrock_bearer.wire.http1 import Http1, RawHeaders, ReplyError, request_pieces
+from bedrock_bearer.wire.pool import Connection, Lease, Pool
+from bedrock_bearer.wire.proxies import environment_proxy, open_tunnel
+from bedrock_bearer.wire.tls import load_authorities, reason_of
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.wire.asyncio_network import LoopStream
+    from bedrock_bearer.wire.attempt import Attempt
+    from bedrock_bearer.wire.messages import WireRequest
+    from bedrock_bearer.wire.network import ThreadStream
+
+
+class Origin:
+    """The server, and how a connection to it is opened: through which proxy, with which TLS."""
+
+    def __init__(self, url: str, stream_class: type[ThreadStream] | type[LoopStream]) -> None:
+        parts = urlsplit(url)
+        self.scheme, self.host = parts.scheme, parts.hostname or ""
+        self.port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.merges_chunks = True
+        self._stream_class = stream_class
+        self._proxy = environment_proxy(self.scheme, self.host, self.port)
+        # Loading the authorities takes long, threads begin together, and plain http needs none.
+        self._tls: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+
+    def target(self, url: str) -> str:
+        """Return what a request line names: the path, or to a proxy that forwards, the URL."""
+        return url if self._is_forwarded else "/" + url.split("/", 3)[3]
+
+    @property
+    def _is_forwarded(self) -> bool:
+        proxy = self._proxy
+        return proxy is not None and self.scheme == "http" and not proxy.is_socks
+
+    async def connect(self, attempt: Attempt) -> Connection:
+        """Open a connection.
+
+        Raises:
+            ConnectError: it could not be opened.
+            ConfigurationError: the certificate authorities that are named cannot be read.
+            RequestTimeoutError: it took too long.
+        """
+        proxy = self._proxy
+        if self.scheme == "https" or (proxy is not None and proxy.scheme == "https"):
+            tls = self._load_tls()
+        attempt.begin_connecting()
+        where = f"{self.host}:{self.port}" if proxy is None else str(proxy)
+        stream = None
+        try:
+            address = (self.host, self.port) if proxy is None else (proxy.host, proxy.port)
+            stream = await self._stream_class.connect(*address, attempt)
+            if proxy is not None:
+                if proxy.scheme == "https":
+                    await stream.start_tls(tls, proxy.host)
+                if not self._is_forwarded:
+                    await open_tunnel(stream, proxy, self.host, self.port)
+                where = f"{self.host}:{self.port} through {proxy}"
+            if self.scheme == "https":
+                await stream.start_tls(tls, self.host)
+            return Connection(stream, Http1(ChunkMerger() if self.merges_chunks else None))
+        except BaseException as error:
+            if stream is not None:
+                stream.close()
+            if not isinstance(error, OSError):
+                raise
+            reason = reason_of(error)
+        raise ConnectError(f"No connection to {where} could be made: {reason}.")
+
+    def _load_tls(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = load_authorities()
+            return self._tls
+
+
+class OwnExchange:
+    """One request over a connection of our own, and its reply."""
+
+    def __init__(self, pool: Pool, origin: Origin, attempt: Attempt) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._attempt = attempt
+        self._lease: Lease | None = None
+        self._connection: Connection | None = None
+        self._is_read = False
+
+    async def open(self, request: WireRequest, key: ApiKey) -> tuple[int, RawHeaders]:
+        """Send the request and return the status and the headers of the reply.
+
+        Raises:
+            OSError, ReplyError: the connection broke, or the reply is not HTTP.
+            BedrockError: no connection was had, or the time is over.
+        """
+        self._lease = lease = await self._pool.lease(self._attempt)
+        while True:
+            connection = self._pool.take_unused()
+            if connection is None:
+                connection = await self._origin.connect(self._attempt)
+            lease.hold(connection)
+            connection.stream.attempt = self._attempt
+            if await self._send(connection, request, key):
+                self._connection = connection
+                return await self._head(connection)
+            # It was kept alive, and had ended before the request was out: nothing was processed.
+            lease.drop()
+
+    async def _send(self, connection: Connection, request: WireRequest, key: ApiKey) -> bool:
+        """Send the request; return False if the connection turned out to have ended."""
+        attempt, is_new = self._attempt, connection.is_new
+        connection.is_new = False
+        attempt.begin_reply()
+        connection.http.begin_request()
+        pieces = request_pieces(request, self._origin.target(request.url), key)
+        attempt.request_was_sent = await connection.stream.write(pieces)
+        if attempt.request_was_sent or is_new:
+            return True
+        try:
+            connection.http.receive(await connection.stream.read())
+        except (OSError, ReplyError):
+            return False
+        return True
+
+    async def _head(self, connection: Connection) -> tuple[int, RawHeaders]:
+        while (head := connection.http.next_head()) is None:
+            connection.http.receive(await connection.stream.read())
+        return head
+
+    async def next_data(self) -> bytes:
+        """Return the next bytes of the body; nothing at its end.
+
+        Raises:
+            OSError, ReplyError: the connection broke, or the body is not HTTP.
+            RequestTimeoutError: nothing came in time.
+        """
+        connection = self._connection
+        if connection is None or self._is_read:
+            return b""
+        while (data := connection.http.next_data()) is None:
+            if not connection.is_ours:
+                raise ReplyError("it belongs to the process that opened it")
+            connection.http.receive(await connection.stream.read())
+        self._is_read = not data and self._attempt.request_was_sent
+        return data
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """As `close`, without waiting."""
+        if self._lease is not None:
+            self._lease.end(reusable=self._is_read)
