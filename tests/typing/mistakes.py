@@ -210,3 +210,10 @@ async def event_loops(client: AsyncBedrockClient) -> None:
     await client.converse(MODEL, 42)
     # mistake: an option of the async client
     await client.converse(MODEL, "Hi", tool_config=3)
+
+
+def a_guardrail(client: BedrockClient) -> None:
+    # mistake: a source that does not exist
+    client.apply_guardrail("g-1", "1", "Hello", source=3)
+    # mistake: content that is a number
+    client.apply_guardrail("g-1", "1", 42, source="INPUT")

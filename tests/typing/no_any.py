@@ -19,6 +19,7 @@ from bedrock_bearer import (
 )
 from bedrock_bearer.access import GoverningPolicy
 from bedrock_bearer.converse import (
+    ApplyGuardrailResponse,
     Citation,
     ContentBlockDeltaEvent,
     ConverseStreamMetadataEvent,
@@ -114,6 +115,10 @@ def other_calls(client: BedrockClient) -> int:
     probe = client.probe()
     assert_type(probe.request_id, str | None)
     assert_type(probe.key, KeyDescription)
+    checked = client.apply_guardrail("g-1", "1", "Hello")
+    assert_type(checked, ApplyGuardrailResponse)
+    action: str = checked.action
+    print(action)
     sibling = client.with_options(deadline=5)
     assert_type(sibling, BedrockClient)
     assert_type(client.region, str | None)

@@ -369,6 +369,11 @@ def observers(client: BedrockClient) -> None:
     AsyncBedrockClient(on_event=lambda record: print(record))
 
 
+def a_guardrail(client: BedrockClient) -> None:
+    client.apply_guardrail("g-1", "DRAFT", [{"text": {"text": "Hello"}}], source="INPUT")
+    client.apply_guardrail("g-1", "1", "Hello", source="OUTPUT")
+
+
 def a_broken_stream(client: BedrockClient) -> ConverseResponse | None:
     try:
         with client.converse_stream(MODEL, "Hello") as stream:
@@ -387,3 +392,4 @@ async def the_same_in_an_event_loop(client: AsyncBedrockClient) -> None:
         await stream.final_response()
     await client.count_tokens(MODEL, messages)
     await client.probe(deadline=5)
+    await client.apply_guardrail("g-1", "1", "Hello", source="OUTPUT")
