@@ -188,22 +188,26 @@ class AuthorizationHeaderMissingError(AuthenticationError):
 
 
 class AccessDeniedError(APIError):
-    """Somebody's policy or account setting said no.
+    """A policy or a setting of the account refused the call.
+
+    A note explains the denial, so that a traceback shows what to change.
 
     Attributes:
-        denial: AWS's sentence, parsed, or None where AWS gave none.
+        denial: AWS's sentence, parsed; None if AWS gave none.
     """
 
     def __init__(self, message: str, *, denial: Denial | None = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.denial = denial
+        if denial is not None and not denial.is_bearer_token_denial:
+            _explain(self, denial)
 
 
 class BearerTokenDeniedError(AccessDeniedError):
     """A policy refused the use of this API key (`CallWithBearerToken`).
 
     Attributes:
-        governing_policy: the token-type policy that governs, as far as AWS's answer tells.
+        governing_policy: what is known of the policy that refused; its `certainty` says how much.
     """
 
     def __init__(
@@ -211,6 +215,20 @@ class BearerTokenDeniedError(AccessDeniedError):
     ) -> None:
         super().__init__(message, **details)
         self.governing_policy = governing_policy
+
+    @property
+    def governing_policy(self) -> GoverningPolicy | None:
+        return self._governing_policy
+
+    @governing_policy.setter
+    def governing_policy(self, policy: GoverningPolicy | None) -> None:
+        # A verdict may change once another key was tried: its note is replaced.
+        known = getattr(self, "_governing_policy", None)
+        outdated = known.explain() if known is not None else None
+        self.__notes__ = [n for n in getattr(self, "__notes__", ()) if n != outdated]
+        self._governing_policy = policy
+        if policy is not None:
+            self.add_note(policy.explain())
 
 
 class ShortTermKeyDeniedError(BearerTokenDeniedError):
@@ -349,6 +367,8 @@ class KeyCreationDeniedError(KeyLifecycleError):
     ) -> None:
         super().__init__(message, **details)
         self.denial = denial
+        if denial is not None:
+            _explain(self, denial)
         self.condition_key = condition_key
         self.condition_value = condition_value
         self.orphaned_user = orphaned_user
@@ -364,3 +384,9 @@ def install_hint(extra: str, *packages: str) -> str:
         f"Install {' and '.join(packages)}, or bedrock-bearer[{extra}] from the place that you "
         "installed bedrock-bearer from."
     )
+
+
+def _explain(error: BedrockError, denial: Denial) -> None:
+    from bedrock_bearer.access.explanation import explain_denial
+
+    error.add_note(explain_denial(denial))

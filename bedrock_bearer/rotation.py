@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer import errors
+from bedrock_bearer.access.evidence import weigh
 from bedrock_bearer.client import BedrockClient
 from bedrock_bearer.facts import FALLBACK_VARIABLE, KEY_VARIABLE
 from bedrock_bearer.keys.given import key_source
@@ -76,6 +77,11 @@ class KeyCheck:
     region: str | None = None
     error: errors.BedrockError | None = None
     governing_policy: GoverningPolicy | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the key itself was accepted, whatever became of the operation."""
+        return self.is_usable or self.status == "operation denied"
 
     @property
     def is_usable(self) -> bool:
@@ -283,15 +289,13 @@ def _compare_types(checks: tuple[KeyCheck, ...]) -> tuple[KeyCheck, ...]:
 
 
 def _compared(check: KeyCheck, checks: tuple[KeyCheck, ...]) -> KeyCheck:
-    if check.governing_policy is None or check.key is None:
+    if check.governing_policy is None:
         return check
-    others = [other for other in checks if check.key.is_of_the_other_type(other.key)]
-    if any(other.is_usable or other.status == "operation denied" for other in others):
-        governing = check.governing_policy.with_certainty("confirmed")
-    elif any(other.status == "denied" for other in others):
-        governing = check.governing_policy.with_certainty("blanket")
-    else:
-        return check
+    governing = weigh(
+        check.governing_policy,
+        accepted=[other.key for other in checks if other.key and other.is_accepted],
+        others=[other.governing_policy for other in checks if other.governing_policy],
+    )
     if isinstance(check.error, errors.BearerTokenDeniedError):
         check.error.governing_policy = governing
     return replace(check, governing_policy=governing)
@@ -348,12 +352,23 @@ def _about_policy(check: KeyCheck) -> str:
     if governing is None:
         return ""
     who = governing.policy_type or "policy"
-    if governing.certainty == "blanket":
-        rule = "keys of both types"
-    else:
-        rule = f"{governing.condition_key} = {governing.condition_value or 'unknown'}"
     how = "allowed by no" if governing.effect == "implicit" else "denied by the"
     arn = f" {governing.policy_arn}" if governing.policy_arn else ""
+    return f"{check.name} is {how} {who}{arn} on {governing.action}: {_how_far(governing)}."
+
+
+def _how_far(governing: GoverningPolicy) -> str:
+    """Say how far the token type explains a denial."""
+    other = governing.other_type
+    if governing.other_type_accepted:
+        return (
+            f"a {other} key of the same principal is accepted, so a rule on "
+            f"{governing.condition_key} fits ({governing.certainty})"
+        )
+    if governing.other_type_accepted is False:
+        return f"a {other} key of the same principal is refused as well ({governing.certainty})"
     return (
-        f"{check.name} is {how} {who}{arn} on {governing.action}: {rule} ({governing.certainty})."
+        f"this key has {governing.condition_key} = {governing.condition_value or 'unknown'}, and "
+        "no other key here tells whether that is why: none of the other type belongs to the same "
+        f"principal ({governing.certainty})"
     )

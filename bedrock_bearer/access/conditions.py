@@ -8,18 +8,54 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
-Context = Mapping[str, Any]
-"""Condition keys in lower case, and their values: one, or a list of them."""
+
+class Unknown(Enum):
+    """The value of a condition key that nobody told us."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+Truth = bool | None
+"""None if it depends on something unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The condition keys of a request.
+
+    Attributes:
+        values: the keys in lower case, and their values: one, a list, or None for an absent key.
+        is_complete: whether all other keys are absent; if not, they are unknown.
+        foreign: prefixes of keys that this request never carries.
+    """
+
+    values: Mapping[str, Any]
+    is_complete: bool = True
+    foreign: tuple[str, ...] = ()
+
+    def get(self, key: str) -> Any:
+        """Return a key's value, None if it is absent, or UNKNOWN."""
+        lower = key.lower()
+        if lower in self.values or self.is_complete or lower.startswith(self.foreign):
+            return self.values.get(lower)
+        return UNKNOWN
+
+    def with_values(self, values: Mapping[str, Any]) -> Context:
+        """Return the context with more keys known."""
+        return replace(self, values={**self.values, **values})
 
 
 class Wildcard(Enum):
-    """What stands for other characters in a pattern."""
+    """A character of a pattern that matches other characters."""
 
     ANY = "*"
     ONE = "?"
@@ -33,42 +69,62 @@ class MissingVariableError(Exception):
     """A policy variable has no value in the request's context, and no default."""
 
 
+class UnknownVariableError(Exception):
+    """A policy variable has a value that is not known."""
+
+
+def all_of(truths: Iterable[Truth]) -> Truth:
+    """Return False if one is False, else None if one is unknown, else True."""
+    known = True
+    for truth in truths:
+        if truth is False:
+            return False
+        known = known and truth is not None
+    return True if known else None
+
+
+def any_of(truths: Iterable[Truth]) -> Truth:
+    """Return True if one is True, else None if one is unknown, else False."""
+    negated = all_of(negation(truth) for truth in truths)
+    return negation(negated)
+
+
+def negation(truth: Truth) -> Truth:
+    """Return the opposite; of what is unknown, None."""
+    return None if truth is None else not truth
+
+
 def is_operator(name: str) -> bool:
     """Return whether `name` is a condition operator of IAM."""
-    _, base, if_exists = _parts(name)
+    _, base, if_exists = operator_parts(name)
     return base in _TESTS or (base == "null" and not if_exists)
 
 
 def holds(
-    condition: Mapping[str, Mapping[str, Any]],
-    context: Context,
-    *,
-    with_variables: bool,
-    unknown_may_hold: bool = False,
-) -> bool:
+    condition: Mapping[str, Mapping[str, Any]], context: Context, *, with_variables: bool
+) -> Truth:
     """Return whether all of a statement's conditions hold.
 
     Args:
         condition: the Condition element.
-        context: the request's condition keys, in lower case, and their values.
+        context: the request's condition keys.
         with_variables: whether `${...}` is a policy variable.
-        unknown_may_hold: take a condition on a key that the context lacks for one that holds.
     """
-    return all(
-        (unknown_may_hold and key.lower() not in context)
-        or _holds(operator, key, wanted, context, with_variables)
+    return all_of(
+        _holds(operator, key, wanted, context, with_variables)
         for operator, keys in condition.items()
         for key, wanted in keys.items()
     )
 
 
 def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
-    """Return a text with its variables filled in; what they hold is no wildcard.
+    """Return a text with its variables filled in; wildcards in their values are plain characters.
 
     See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html.
 
     Raises:
         MissingVariableError: a variable has no value.
+        UnknownVariableError: a variable's value is not known.
     """
     found: Pattern = []
     position = 0
@@ -84,11 +140,19 @@ def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
     return found
 
 
+def variables_in(text: str) -> list[str]:
+    """Return the names of the condition keys that a text uses as policy variables."""
+    contents = [part.partition("}")[0] for part in text.split("${")[1:] if "}" in part]
+    return [name.partition(",")[0].strip() for name in contents if name not in ("*", "?", "$")]
+
+
 def _variable(content: str, context: Context) -> str:
     if content in ("*", "?", "$"):
         return content
     name, comma, default = content.partition(",")
-    value = context.get(name.strip().lower())
+    value = context.get(name.strip())
+    if value is UNKNOWN:
+        raise UnknownVariableError(name)
     if value is not None and not isinstance(value, (list, tuple, set, frozenset)):
         return _text(value)
     if comma:
@@ -97,7 +161,7 @@ def _variable(content: str, context: Context) -> str:
 
 
 def like(wanted: Pattern, text: str) -> bool:
-    """Return whether a text has the form of a pattern, at worst in the product of their lengths."""
+    """Return whether a text matches a pattern, in at most the product of their lengths."""
     at = position = 0
     star, resume = -1, 0
     while position < len(text):
@@ -125,10 +189,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-# ------------------------------------------------------------------------------ one condition
-
-
-def _parts(operator: str) -> tuple[str, str, bool]:
+def operator_parts(operator: str) -> tuple[str, str, bool]:
     """Return the set operator, the base operator, both in lower case, and whether IfExists."""
     quantifier, colon, base = operator.lower().partition(":")
     if not colon:
@@ -138,10 +199,13 @@ def _parts(operator: str) -> tuple[str, str, bool]:
     return quantifier, base.removesuffix("ifexists"), base.endswith("ifexists")
 
 
-def _holds(operator: str, key: str, wanted: Any, context: Context, with_variables: bool) -> bool:
-    quantifier, base, if_exists = _parts(operator)
-    values = _values(context.get(key.lower()))
-    texts = [_text(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
+def _holds(operator: str, key: str, wanted: Any, context: Context, with_variables: bool) -> Truth:
+    quantifier, base, if_exists = operator_parts(operator)
+    value = context.get(key)
+    if value is UNKNOWN:
+        return None
+    values = _values(value)
+    texts = texts_of(wanted)
     if base == "null":
         return any((text.lower() == "true") == (not values) for text in texts)
     negated, test = _TESTS[base]
@@ -150,35 +214,43 @@ def _holds(operator: str, key: str, wanted: Any, context: Context, with_variable
         return quantifier == "forallvalues"
     if not values:
         return if_exists or negated
-    matches = [
-        _matches_one(test, value, texts, context, with_variables) != negated for value in values
-    ]
+    matches = [_matches_one(test, value, texts, context, with_variables) for value in values]
+    if negated:
+        matches = [negation(match) for match in matches]
     if quantifier == "foranyvalue":
-        return any(matches)
-    return all(matches) if quantifier or negated else any(matches)
+        return any_of(matches)
+    return all_of(matches) if quantifier or negated else any_of(matches)
+
+
+def texts_of(wanted: Any) -> list[str]:
+    """Return what a condition compares a key with, as texts."""
+    return [_text(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
 
 
 def _values(value: Any) -> list[str]:
-    """Return what the request has for a key, as texts: none if it is absent or empty."""
+    """Return the values that the request has for a key, as texts: none if it is absent or empty."""
     items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     return [_text(item) for item in items if item is not None]
 
 
 Test = Callable[[str, Pattern, str], bool]
-"""From the request's value, and the policy's as a pattern and as text, to whether they match."""
+"""Takes the request's value, and the policy's as a pattern and as text; tells if they match."""
 
 
 def _matches_one(
     test: Test, value: str, texts: list[str], context: Context, with_variables: bool
-) -> bool:
-    for text in texts:
-        try:
-            filled = pattern(text, context, with_variables=with_variables)
-        except MissingVariableError:
-            continue
-        if test(value, filled, text):
-            return True
-    return False
+) -> Truth:
+    return any_of(_matches(test, value, text, context, with_variables) for text in texts)
+
+
+def _matches(test: Test, value: str, text: str, context: Context, with_variables: bool) -> Truth:
+    try:
+        filled = pattern(text, context, with_variables=with_variables)
+    except MissingVariableError:
+        return False
+    except UnknownVariableError:
+        return None
+    return test(value, filled, text)
 
 
 def _literal(wanted: Pattern) -> str:
@@ -198,7 +270,7 @@ def _string_like(value: str, wanted: Pattern, _: str) -> bool:
 
 
 def _arn_like(value: str, wanted: Pattern, _: str) -> bool:
-    """Compare ARNs part by part: a wildcard does not reach over a colon but in the last part."""
+    """Compare ARNs part by part: only in the last part does a wildcard match a colon."""
     parts: list[Pattern] = [[]]
     for part in wanted:
         if part == ":" and len(parts) < 6:
@@ -221,13 +293,13 @@ def _numeric(compare: Callable[[Decimal, Decimal], bool]) -> Test:
 
 def _date(compare: Callable[[datetime, datetime], bool]) -> Test:
     def test(value: str, _: Pattern, text: str) -> bool:
-        left, right = _read_date(value), _read_date(text)
+        left, right = read_date(value), read_date(text)
         return left is not None and right is not None and compare(left, right)
 
     return test
 
 
-def _read_date(text: str) -> datetime | None:
+def read_date(text: str) -> datetime | None:
     try:
         if text.lstrip("-").replace(".", "", 1).isdigit():
             return datetime.fromtimestamp(float(text), UTC)
@@ -283,4 +355,4 @@ _TESTS: dict[str, tuple[bool, Test]] = {
     "arnlike": (False, _arn_like),
     "arnnotlike": (True, _arn_like),
 }
-"""Of each operator: whether it is negated, and the test itself."""
+"""For each operator: whether it is negated, and the test itself."""

@@ -1,4 +1,4 @@
-"""AWS's sentence of refusal, read.
+"""AWS's denial sentence, parsed.
 
 AWS words a denial in one of two forms, both described in "Troubleshoot access denied error
 messages" of the IAM user guide:
@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from os.path import commonprefix
+from typing import Any, Literal
 
+from bedrock_bearer.access.request_context import DIRECT_CALL, principal_context
 from bedrock_bearer.facts import USE_KEY, USE_KEY_ON_MANTLE
+from bedrock_bearer.keys.description import TokenType
 
 Effect = Literal["explicit", "implicit"]
 
@@ -33,9 +36,10 @@ POLICY_TYPES = (
 
 _BEARER_TOKEN_ACTIONS = (USE_KEY.lower(), USE_KEY_ON_MANTLE.lower())
 
-# Every repetition below has an upper bound: the time stays linear whatever the text is.
+# Every repetition below has an upper bound, so the time stays linear whatever the text is.
 _ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"
 _REFUSAL = re.compile(rf"not authorized to perform:? ?({_ACTION})(?![\w:/])")
+_NEXT_REFUSAL = re.compile(r"User: \S{1,2048} is not authorized to |not authorized to perform")
 _NOT_ALLOWED = re.compile(
     rf"because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{{1,80}}?)"
     rf" (?:allows?|does not allow) the ({_ACTION}) action"
@@ -47,28 +51,43 @@ _POLICY_ARN = re.compile(r" ?: ?(arn:[^\s\"'\\,;]{1,2048})")
 _AUTHORIZATION_ID = re.compile(
     r"(?:authorization id: ?|#/authorization-details/)([A-Za-z0-9_-]{1,256})"
 )
+_AUTHORIZATION_REGION = re.compile(
+    r"https://(?:([a-z0-9-]{1,32})\.)?console\.[a-z0-9.-]{1,64}/iam/home\?region=([a-z0-9-]{1,32})"
+)
 _NAMED_POLICY = re.compile(r"(.{0,150}?\b(?:policy|policies|boundary))\b", re.IGNORECASE)
 _THROUGH = re.compile(r" transitively through (?:an? |the )?(.{1,160})", re.IGNORECASE)
+_PRINCIPAL = re.compile(r"(arn:[^\s\"'<>|]{1,2048})[\"']?(?: [^A-Za-z\s]{1,8})? is$")
+_END_OF_SENTENCE = re.compile(r"[^.]\. [A-Z]")
+_QUOTE_MARKS = re.compile(r"(?m)^[ \t>|#]{1,200}")
+_ESCAPED = re.compile(r"\\{1,8}([\"'/])")
+_ESCAPED_SPACE = re.compile(r"\\{1,8}[nrt]")
+_NAMED_KEY = re.compile(
+    r"\b(ShortTerm|LongTerm)KeyDenied|\b(?:with a|key was) (SHORT_TERM|LONG_TERM)\b"
+)
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
+_TEMPORARY = re.compile(r"arn:[a-z0-9-]{1,32}:(?:sts::[0-9]*:|iam::[0-9]*:role/)")
+"""Principals that have no long-term key: only an IAM user has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What AWS's sentence of refusal says.
+    """What AWS's denial sentence says.
 
     Attributes:
         action: the action that was refused, such as `bedrock:CallWithBearerToken`.
-        principal_arn: who asked, as AWS saw it; None where the sentence does not say.
-        resource: an ARN, `*` or AWS's own words; None where the sentence does not say.
-        effect: `explicit` (a Deny matched), `implicit` (no Allow matched) or None if not told.
-        policy_type: which kind of policy refused, in AWS's words (`service control policy`);
-            a kind this library does not know is kept as AWS wrote it. AWS names only one,
-            even when several deny.
-        policy_arn: the ARN of the policy that denies; AWS gives it for explicit denials by a
-            managed policy of the same account or organisation only.
+        principal_arn: who called, as AWS saw it; None if the sentence does not say.
+        resource: an ARN, `*` or AWS's own words; None if the sentence does not say.
+        effect: `explicit` (a Deny matched), `implicit` (no Allow matched) or None if unknown.
+        policy_type: the kind of policy that refused, in AWS's words (`service control policy`); a
+            kind that this library does not know is kept as AWS wrote it. AWS names only one, even
+            when several refuse.
+        policy_arn: the ARN of the policy that denies. AWS gives it only for explicit denials by a
+            managed policy of the same account or organisation.
         authorization_id: the id that `GetRequestAuthorizationDetails` takes, or None.
-        text: the text that was read.
+        text: the text that was parsed.
         through: the second policy type of "a VPC endpoint policy transitively through a
             service control policy", or None.
+        authorization_region: the Region of the link to the authorization details, or None.
     """
 
     action: str
@@ -80,19 +99,22 @@ class Denial:
     authorization_id: str | None
     text: str
     through: str | None = None
+    authorization_region: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Denial | None:
-        """Read a refusal, or return None if the text is not one. Never raises; linear time.
+        """Parse a denial; return None if the text holds none. Never raises; linear time.
 
-        A fragment is enough, as long as it names the action; text before and after the
-        sentence is passed over.
+        Text around the sentence is skipped. A fragment is enough if it names the action. Of
+        several denials, the first is parsed.
         """
         sentence = _on_one_line(text)
         refusal = _REFUSAL.search(sentence)
         if refusal is None:
             return _parse_fragment(sentence, text)
-        resource, context = _split_resource(sentence[refusal.end() :])
+        following = _NEXT_REFUSAL.search(sentence, refusal.end())
+        tail = sentence[refusal.end() : following.start() if following else len(sentence)]
+        resource, context = _split_resource(tail)
         effect, policy_type, policy_arn = _read_context(context)
         policy_type, through = _normalise_policy_type(policy_type)
         return cls(
@@ -102,9 +124,10 @@ class Denial:
             effect=effect,
             policy_type=policy_type,
             policy_arn=policy_arn,
-            authorization_id=_authorization_id(sentence),
+            authorization_id=_authorization_id(tail),
             text=text,
             through=through,
+            authorization_region=_authorization_region(tail),
         )
 
     @property
@@ -117,9 +140,30 @@ class Denial:
         """The account of the principal, from its ARN."""
         return account_of(self.principal_arn)
 
+    @property
+    def token_type(self) -> TokenType | None:
+        """The type of the key that was refused, as far as the text tells.
+
+        A text that names the type, such as the output of `bedrock-bearer smoke`, tells it. So does
+        a role or session as principal: only IAM users have long-term keys.
+        """
+        if not self.is_bearer_token_denial:
+            return None
+        if _TEMPORARY.match(self.principal_arn or ""):
+            return TokenType.SHORT_TERM
+        found = _NAMED_KEY.search(self.text)
+        if found is None:
+            return None
+        is_short = "SHORT_TERM" in found[0] or found[1] == "ShortTerm"
+        return TokenType.SHORT_TERM if is_short else TokenType.LONG_TERM
+
+    def known_context(self) -> dict[str, Any]:
+        """Return the condition keys of the refused call that are known."""
+        return {**DIRECT_CALL, **principal_context(self.principal_arn)}
+
 
 def account_of(arn: str | None) -> str | None:
-    """The twelve digits of an ARN's account field, or None."""
+    """Return the twelve digits of an ARN's account field, or None."""
     parts = (arn or "").split(":", 5)
     if len(parts) < 6 or not re.fullmatch(r"[0-9]{12}", parts[4]):
         return None
@@ -127,9 +171,24 @@ def account_of(arn: str | None) -> str | None:
 
 
 def _on_one_line(text: str) -> str:
-    if text.lstrip().startswith("{"):
-        text = text.replace("\\n", " ").replace('\\"', '"')
-    return " ".join(text.split())
+    """Return the text without line breaks, quote marks of mails and logs, and JSON's escapes."""
+    if "\\" in text:
+        text = _ESCAPED.sub(r"\1", _ESCAPED_SPACE.sub("\n", text))
+    lines = [line for line in text.splitlines() if line.strip()]
+    prefix = len(_common_prefix(lines))
+    return " ".join(_QUOTE_MARKS.sub("", "\n".join(line[prefix:] for line in lines)).split())
+
+
+def _common_prefix(lines: list[str]) -> str:
+    """Return what a logger wrote before each line: the same words, and digits that may differ."""
+    if len(lines) < 2:
+        return ""
+    prefix = commonprefix(  # noqa: RUF071 - lines, not paths
+        [line.translate(_ANY_DIGIT) for line in lines]
+    ).partition("User:")[0]
+    if "authorized" in prefix:
+        return ""
+    return prefix[: len(prefix) - len(prefix.rpartition(" ")[2])]
 
 
 def _parse_fragment(sentence: str, text: str) -> Denial | None:
@@ -147,24 +206,25 @@ def _parse_fragment(sentence: str, text: str) -> Denial | None:
         authorization_id=_authorization_id(sentence),
         text=text,
         through=through,
+        authorization_region=_authorization_region(sentence),
     )
 
 
 def _principal_before(head: str) -> str | None:
-    words = head.rsplit(None, 2)
-    if len(words) < 2 or words[-1] != "is":
-        return None
-    principal = words[-2].strip("\"'")
-    return principal if principal.startswith("arn:") else None
+    found = _PRINCIPAL.search(head[-2100:].rstrip())
+    return found[1] if found else None
 
 
 def _split_resource(tail: str) -> tuple[str | None, str]:
-    """The resource, and what follows it, beginning with the space before `with` or `because`."""
+    """Return the resource, and the rest from the space before `with` or `because`."""
     for opening in (" on resource: ", " on resource:", " on "):
         if tail.startswith(opening):
             return _read_resource(tail[len(opening) :])
-    context = _CONTEXT.match(tail)
-    return None, tail if context else ""
+    context = _CONTEXT.search(tail)
+    # Whoever pastes a denial may have cut something out; another sentence is not part of it.
+    if context is None or _END_OF_SENTENCE.search(tail[: context.start()]):
+        return None, ""
+    return None, tail[context.start() :]
 
 
 def _read_resource(rest: str) -> tuple[str | None, str]:
@@ -202,8 +262,13 @@ def _authorization_id(sentence: str) -> str | None:
     return found[1] if found else None
 
 
+def _authorization_region(sentence: str) -> str | None:
+    found = _AUTHORIZATION_REGION.search(sentence)
+    return found[2] if found else None
+
+
 def _normalise_policy_type(phrase: str | None) -> tuple[str | None, str | None]:
-    """AWS's name of the policy type, and that of the type it came through."""
+    """Return AWS's name of the policy type, and of the type that it came through."""
     if phrase is None:
         return None, None
     through = _THROUGH.search(phrase)

@@ -1,43 +1,37 @@
-"""The token-type policy that governs, as far as AWS's answer tells.
+"""The policy that refused the use of an API key, and how much is known of it.
 
-AWS never names the condition that decided. The token type comes from the key that was used;
-`certainty` says how sure that makes us.
-https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-permissions.html
+AWS never names the condition that decided. `certainty` says what the verdict rests on. See
+https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-permissions.html.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bedrock_bearer.access.denial import Denial, Effect
+from bedrock_bearer.access.explanation import (
+    about_authorization_id,
+    about_quarantine,
+    every,
+    mask,
+    refused_by,
+    who_can_change,
+)
+from bedrock_bearer.access.request_context import DIRECT_CALL, principal_context, user_names
 from bedrock_bearer.keys.description import KeyDescription, TokenType
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.located import LocatedStatement
+    from bedrock_bearer.access.policy_set import Policy, PolicySet
 
-Certainty = Literal["inferred", "confirmed", "blanket"]
+Certainty = Literal["inferred", "consistent", "located", "simulated", "confirmed"]
 
-_WHO_CAN_CHANGE = {
-    "identity-based policy": "an administrator of {account}, who manages the policies of the "
-    "principal, its groups and its role",
-    "service control policy": "the owner of the AWS organisation (its management account or a "
-    "delegated administrator); no IAM change inside {account} helps",
-    "resource control policy": "the owner of the AWS organisation (its management account or a "
-    "delegated administrator); no IAM change inside {account} helps",
-    "permissions boundary": "whoever set the permissions boundary of the principal in {account}; "
-    "further Allow statements elsewhere do not help",
-    "session policy": "whoever starts the session: the session policy is passed to AssumeRole or "
-    "set by the federation, not attached to the principal",
-    "VPC endpoint policy": "the owner of the network: the policy is set on the VPC endpoint that "
-    "the call went through",
-    "resource-based policy": "the owner of the resource",
-    "role trust policy": "an administrator of the account that owns the role",
-}
-
-_ARN = re.compile(r"arn:([a-z0-9-]{1,30}):([a-z0-9-]{0,60}):[a-z0-9-]{0,60}:[^\s\"',;]{0,2048}")
-_ACCOUNT_ID = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_RANKS: tuple[Certainty, ...] = get_args(Certainty)
+_NUMBER = re.compile(r"\+[0-9]+$")
+_ELSE = "something else (address, MFA, tags, time, Region)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +40,28 @@ class GoverningPolicy:
 
     Attributes:
         action: `bedrock:CallWithBearerToken` or `bedrock-mantle:CallWithBearerToken`.
-        token_type: the type of the key that was refused, or None if it is not known.
+        token_type: the type of the key that was refused, or None if unknown.
         condition_key: the condition key that tells the two types apart for this action.
-        condition_value: the value that this key has for it; None if unknown, or once both
-            types were refused.
-        effect: `explicit`, `implicit`, or None if AWS did not tell.
+        condition_value: the value that this key has for it, or None if unknown.
+        effect: `explicit`, `implicit`, or None if AWS did not say.
         policy_type: the policy type that AWS named, or None.
         policy_arn: the policy that AWS named, or None.
         principal_arn: the principal that AWS named, or None.
         account_id: the account of that principal, else the one decoded from the key.
-        certainty: `inferred` from one key; `confirmed` once a key of the other type was
-            accepted for the same account or the statement was located; `blanket` once both
-            types were refused.
+        certainty: what the verdict rests on, from least to most. `inferred`: AWS's sentence and
+            the key's type. `consistent`: a key of the other type of the same principal was
+            accepted. `located`: in the policies given, exactly one statement applies for certain
+            (of an implicit denial: the only Allow about the action does not). `simulated`: IAM's
+            simulator refuses this type and allows the other. `confirmed`: AWS named the statement.
         key: a description of the key that was refused, or None.
-        statement: the statement that governs, where it was located.
+        statement: the statement that refused, if it was found.
+        other_type_accepted: whether a key of the other type of the same principal was accepted;
+            None if unknown.
+        decided_by: the condition keys that the statement tests, `()` if it is unconditional; None
+            if the statement is not known.
+        authorization_id: the id that `GetRequestAuthorizationDetails` takes, or None.
+        authorization_region: the Region to ask in, or None.
+        through: the second policy type that AWS named, or None.
     """
 
     action: str
@@ -74,13 +76,18 @@ class GoverningPolicy:
     certainty: Certainty = "inferred"
     key: KeyDescription | None = None
     statement: LocatedStatement | None = None
+    other_type_accepted: bool | None = None
+    decided_by: tuple[str, ...] | None = None
+    authorization_id: str | None = None
+    authorization_region: str | None = None
+    through: str | None = None
 
     @classmethod
     def from_denial(cls, denial: Denial, key: KeyDescription | None) -> GoverningPolicy | None:
-        """What a denial says together with the key; None unless it is on `CallWithBearerToken`."""
+        """Return what a denial and the key say; None unless it is on `CallWithBearerToken`."""
         if not denial.is_bearer_token_denial:
             return None
-        token_type = key.token_type if key else None
+        token_type = (key.token_type if key else None) or denial.token_type
         service = denial.action.split(":", 1)[0].lower()
         return cls(
             action=denial.action,
@@ -93,33 +100,96 @@ class GoverningPolicy:
             principal_arn=denial.principal_arn,
             account_id=denial.account_id or (key.account_id if key else None),
             key=key,
+            authorization_id=denial.authorization_id,
+            authorization_region=denial.authorization_region,
+            through=denial.through,
         )
 
-    def with_certainty(self, certainty: Certainty) -> GoverningPolicy:
-        """The same with another certainty. Under `blanket` no single value governs any more."""
-        value = self.token_type.value if self.token_type else None
+    @property
+    def resource(self) -> str:
+        """The resource of the action: it has none, and policies name `*`."""
+        return "*"
+
+    @property
+    def other_type(self) -> TokenType | None:
+        """The type that the refused key does not have; None if that is unknown."""
+        if self.token_type is None:
+            return None
+        is_short = self.token_type is TokenType.SHORT_TERM
+        return TokenType.LONG_TERM if is_short else TokenType.SHORT_TERM
+
+    def known_context(self) -> dict[str, Any]:
+        """Return the condition keys of the refused call that are known."""
+        known = {**DIRECT_CALL, **principal_context(self.principal_arn)}
+        if self.condition_value is not None:
+            known[self.condition_key] = self.condition_value
+        if self.key is not None and self.key.region is not None:
+            known["aws:RequestedRegion"] = self.key.region
+        return known
+
+    def with_other_type(self, accepted: bool | None) -> GoverningPolicy:
+        """Return the same with what a key of the other type of the same principal got."""
+        evident: Certainty = "consistent" if accepted else "inferred"
+        weaker = self.certainty in ("inferred", "consistent")
         return replace(
-            self, certainty=certainty, condition_value=None if certainty == "blanket" else value
+            self, other_type_accepted=accepted, certainty=evident if weaker else self.certainty
         )
+
+    def located_in(
+        self,
+        policies: PolicySet | Sequence[Policy],
+        context: Mapping[str, Any] | None = None,
+    ) -> GoverningPolicy:
+        """Return the same, `located` if the statement that refused is proven by these policies.
+
+        Args:
+            policies: the policies to look in, as for `locate`.
+            context: more condition keys of the refused call.
+
+        Raises:
+            ValueError: a policy is not valid.
+        """
+        from bedrock_bearer.access.location import prove
+
+        statement = prove(self, policies, context)
+        return self if statement is None else self.located(statement)
 
     def located(self, statement: LocatedStatement) -> GoverningPolicy:
-        """The same with the statement that governs, found in the policies themselves."""
-        return replace(self.with_certainty("confirmed"), statement=statement)
+        """Return the same with the statement that is proven to refuse in the policies given."""
+        return self._raised("located", statement)
+
+    def simulated(self) -> GoverningPolicy:
+        """Return the same once IAM's simulator refuses this type and allows the other."""
+        return self._raised("simulated", self.statement)
+
+    def confirmed(self, statement: LocatedStatement) -> GoverningPolicy:
+        """Return the same with the statement that AWS itself named."""
+        return self._raised("confirmed", statement)
+
+    def _raised(self, certainty: Certainty, statement: LocatedStatement | None) -> GoverningPolicy:
+        higher = max(certainty, self.certainty, key=_RANKS.index)
+        if self.certainty == "confirmed" and certainty != "confirmed":
+            statement = self.statement
+        decided_by = statement.condition_keys if statement else None
+        return replace(self, certainty=higher, statement=statement, decided_by=decided_by)
 
     def explain(self, redact: bool = False) -> str:
-        """Say in a few lines what was refused, by whom, how sure that is and what to change.
+        """Say in a few lines what was refused, by what, how sure that is and what to change.
 
         Args:
             redact: mask account ids and ARNs.
         """
         lines = [
             self._what(),
+            self._this_key(),
             self._condition(),
-            self._statement(),
-            self._how_sure(),
+            f"Statement: {self.statement.describe()}." if self.statement else "",
+            f"Certainty: {self.certainty}, {self._evidence()}",
             self._mismatch(),
-            self._change(),
-            self._who(),
+            f"To change: {self._change()}",
+            who_can_change(self.policy_type, self.principal_arn, self.account_id),
+            about_quarantine(self.policy_arn),
+            about_authorization_id(self.authorization_id, self.authorization_region),
         ]
         text = "\n".join(line for line in lines if line)
         return mask(text) if redact else text
@@ -129,64 +199,81 @@ class GoverningPolicy:
         """Whether AWS names a principal that cannot be the one of the key."""
         if self.key is None or self.principal_arn is None:
             return False
-        parts = self.principal_arn.split(":", 5)
-        if len(parts) < 6:
+        account = principal_context(self.principal_arn).get("aws:PrincipalAccount")
+        if account is None:
             return False
-        account, principal = parts[4], parts[5]
-        if self.key.account_id and account and self.key.account_id != account:
+        if self.key.account_id and self.key.account_id != account:
             return True
         if self.key.user_name is None:
             return False
-        name = principal.rsplit("/", 1)[-1]
-        return not principal.startswith("user/") or not _same_user(name, self.key.user_name)
+        user = user_names(self.principal_arn)
+        return user is None or not _may_be_same_user(user[1], self.key.user_name)
 
     def _what(self) -> str:
         kind = f"a {self.token_type} key" if self.token_type else "an API key"
-        principal = f" by {self.principal_arn}" if self.principal_arn else ""
-        arn = f" {self.policy_arn}" if self.policy_arn else ""
-        if self.effect == "explicit":
-            who = f"an explicit deny in {_with_article(self.policy_type)}{arn}"
-        elif self.effect == "implicit":
-            who = f"no {self.policy_type or 'policy'} allows it"
-        else:
-            who = "AWS does not say which policy"
-        return f"Refused: {self.action} with {kind}{principal}: {who}."
+        who = f" by {self.principal_arn}" if self.principal_arn else ""
+        reason = refused_by(self.effect, self.policy_type, self.policy_arn, self.through)
+        return f"Refused: {self.action} with {kind}{who}: {reason}."
+
+    def _this_key(self) -> str:
+        if self.condition_value is None:
+            return f"This key: its value of {self.condition_key} is unknown."
+        return f"This key: {self.condition_key} = {self.condition_value}."
 
     def _condition(self) -> str:
-        if self.certainty == "blanket":
-            return (
-                f"Condition: none on {self.condition_key} as far as can be seen: "
-                "SHORT_TERM and LONG_TERM keys are refused alike."
-            )
-        if self.statement is not None and not self.statement.looks_at(self.condition_key):
-            return (
-                f"Condition: the statement does not look at {self.condition_key}: "
-                "it covers keys of both types."
-            )
-        if self.condition_value is None:
-            return f"Condition: {self.condition_key} tells the types apart; this key's is unknown."
-        return f"Condition: this key has {self.condition_key} = {self.condition_value}."
-
-    def _statement(self) -> str:
-        return f"Statement: {self.statement.describe()}." if self.statement else ""
-
-    def _how_sure(self) -> str:
         if self.statement is not None:
-            return "Certainty: confirmed, the statement was found in the policies given."
-        if self.certainty == "confirmed":
-            return "Certainty: confirmed, a key of the other type is accepted for the same account."
-        if self.certainty == "blanket":
-            return "Certainty: blanket, keys of both types were refused."
-        covers = self.token_type or "this type"
+            return self._condition_of_statement(self.statement)
+        if self.certainty in ("consistent", "simulated"):
+            return f"Condition: a rule on {self.condition_key} fits. AWS does not name it."
         if self.effect == "implicit":
             return (
-                "Certainty: inferred, AWS never names the condition. "
-                f"No Allow covers {covers} keys; one may cover the other type."
+                "Condition: no Allow matched this call. AWS does not say whether there is none, or "
+                f"one whose conditions (token type, or {_ELSE}) do not hold."
             )
+        if self.effect is None:
+            return "Condition: AWS does not say what decided."
         return (
-            "Certainty: inferred, AWS never names the condition. "
-            f"The rule covers {covers} keys, or all API keys."
+            "Condition: the deny matched this call. AWS does not say whether by token type, by "
+            f"{_ELSE} or unconditionally."
         )
+
+    def _condition_of_statement(self, statement: LocatedStatement) -> str:
+        if statement.looks_at(self.condition_key):
+            return f"Condition: the statement tests {', '.join(statement.condition_keys)}."
+        tested = ", ".join(statement.condition_keys)
+        rest = f"it tests {tested}" if tested else "it is unconditional"
+        return (
+            f"Condition: the statement does not look at {self.condition_key}: {rest}. It covers "
+            "keys of both types."
+        )
+
+    def _evidence(self) -> str:
+        if self.certainty == "confirmed":
+            return "AWS itself named the statement."
+        if self.certainty == "simulated":
+            return (
+                f"IAM's simulator refuses {self.token_type} keys and allows {self.other_type} keys "
+                "for this principal."
+            )
+        if self.certainty == "located":
+            if self.effect == "implicit":
+                return "it is the only Allow about this action in the policies given."
+            return (
+                "of the policies given, exactly this statement applies for certain: every "
+                "condition key it tests is known."
+            )
+        if self.certainty == "consistent":
+            return (
+                f"a {self.other_type} key of the same principal is accepted. Other differences "
+                "between the two keys (MFA, issue time) are not ruled out."
+            )
+        text = "from AWS's sentence and the type of the key; AWS never names the condition."
+        if self.other_type_accepted is False:
+            text += (
+                f" A {self.other_type} key of the same principal is refused in the same words: "
+                "the other type does not help."
+            )
+        return text
 
     def _mismatch(self) -> str:
         if not self.answered_for_another_principal or self.key is None:
@@ -201,74 +288,48 @@ class GoverningPolicy:
     def _change(self) -> str:
         if self.effect == "implicit":
             return self._change_implicit()
-        other = _other_type(self.token_type)
-        if self._covers_both_types() or other is None:
-            return f"To change: remove or narrow the statement that denies {self.action}."
-        return (
-            f"To change: use a {other} key if the rule spares that type, or remove or narrow the "
-            f"statement that denies {self.action} for {self.token_type}."
-        )
-
-    def _covers_both_types(self) -> bool:
-        if self.statement is None:
-            return self.certainty == "blanket"
-        return not self.statement.looks_at(self.condition_key)
+        remove = f"remove or narrow the statement that denies {self.action}"
+        if self._is_about_the_type() and self.other_type is not None:
+            return f"use a {self.other_type} key, or {remove} for {self.token_type}."
+        return f"{remove}."
 
     def _change_implicit(self) -> str:
-        missing = f"To change: an Allow for {self.action} on Resource * is missing"
+        other = self.other_type
+        if self.statement is not None:
+            if self._names_a_resource(self.statement):
+                return (
+                    f"this Allow names a Resource, and {self.action} has none: it never matches. "
+                    "Use Resource * in a statement of its own."
+                )
+            if self._is_about_the_type() and other is not None:
+                return f"this Allow covers {other} only: widen it or add one."
+        missing = f"an Allow for {self.action} on Resource * is missing"
         if self.policy_type:
-            missing += f" in {_every(self.policy_type)}"
-        other = _other_type(self.token_type)
-        if self.certainty == "blanket":
-            return f"{missing}."
+            missing += f" in {every(self.policy_type)}"
         if other is None:
             return f"{missing}. An Allow limited to the other token type looks the same."
+        if self.other_type_accepted is False:
+            return f"{missing}."
         return (
-            f"{missing}. An Allow limited to {other} keys "
-            f"({self.condition_key} = {other}) looks the same."
+            f"{missing}. An Allow limited to {other} keys ({self.condition_key} = {other}) looks "
+            "the same."
         )
 
-    def _who(self) -> str:
-        account = f"account {self.account_id}" if self.account_id else "the account"
-        who = _WHO_CAN_CHANGE.get(self.policy_type or "")
-        if who is None:
-            owner = (
-                f"the owner of the {self.policy_type}" if self.policy_type else "not told by AWS"
-            )
-            return f"Who can change it: {owner}."
-        return f"Who can change it: {who.format(account=account)}."
+    def _names_a_resource(self, statement: LocatedStatement) -> bool:
+        resource = statement.statement.resource
+        given = resource if isinstance(resource, list) else [resource or "*"]
+        return not any(text.strip("*") == "" for text in given)
+
+    def _is_about_the_type(self) -> bool:
+        """Return whether the evidence speaks for a rule that spares the other type."""
+        if self.statement is None:
+            return self.certainty in ("consistent", "simulated")
+        if self.other_type is None or not self.statement.looks_at(self.condition_key):
+            return False
+        matches_other = self.statement.matches_value(self.condition_key, self.other_type.value)
+        return matches_other if self.effect == "implicit" else not matches_other
 
 
-def mask(text: str) -> str:
-    """Replace account ids and the telling part of every ARN by `***`."""
-    return _ACCOUNT_ID.sub("***", _ARN.sub(_mask_arn, text))
-
-
-def _mask_arn(found: re.Match[str]) -> str:
-    tail = found[0][len(found[0].rstrip(".:")) :]
-    return f"arn:{found[1]}:{found[2]}::***:***{tail}"
-
-
-def _same_user(name: str, key_user: str) -> bool:
-    # The second key of a user carries "+N" after the name, which a name may carry itself.
-    return re.sub(r"\+[0-9]+$", "", name) == re.sub(r"\+[0-9]+$", "", key_user)
-
-
-def _other_type(token_type: TokenType | None) -> TokenType | None:
-    if token_type is None:
-        return None
-    return TokenType.LONG_TERM if token_type is TokenType.SHORT_TERM else TokenType.SHORT_TERM
-
-
-def _with_article(policy_type: str | None) -> str:
-    if policy_type is None:
-        return "a policy that AWS does not name"
-    return f"{'an' if policy_type[0] in 'aeioAEIO' else 'a'} {policy_type}"
-
-
-def _every(policy_type: str) -> str:
-    if policy_type == "identity-based policy":
-        return "the principal's identity-based policies"
-    if policy_type == "service control policy":
-        return "the service control policies of the account or of a unit above it"
-    return f"the {policy_type}"
+def _may_be_same_user(name: str, key_user: str) -> bool:
+    # IAM appends "+N" to the name in a user's second key, and in that of a user made anew.
+    return _NUMBER.sub("", name) == _NUMBER.sub("", key_user)

@@ -153,7 +153,7 @@ class _Output:
         sys.exit(code)
 
     def _masked(self, answer: Any) -> Any:
-        from bedrock_bearer.access.governing import mask
+        from bedrock_bearer.access.explanation import mask
 
         if not self.redact:
             return answer
@@ -240,9 +240,10 @@ def _explain_message(
 
     governing = GoverningPolicy.from_denial(denial, key)
     located = _located(governing or denial, policies, fetched)
-    # Of several candidates none is proved to be the one.
-    if governing is not None and len(located) == 1:
-        governing = governing.located(located[0])
+    if governing is not None and fetched is not None:
+        governing = governing.located_in(fetched.policies)
+    if governing is not None and governing.statement is None and policies:
+        governing = governing.located_in(policies)
     explanation = governing.explain() if governing else _plain(denial)
     document = {
         "action": denial.action,

@@ -34,13 +34,6 @@ class KeyDescription:
     access_key_id: str | None = None
     fingerprint: str = ""
 
-    def is_of_the_other_type(self, other: KeyDescription | None) -> bool:
-        """Return whether both keys are of one account, and their types are known and differ."""
-        if other is None or self.account_id is None or other.account_id != self.account_id:
-            return False
-        types = {self.token_type, other.token_type}
-        return None not in types and len(types) == 2
-
     def principal_arn(self, partition: str = "aws") -> str | None:
         """Return the ARN of a long-term key's IAM user, unverified and without an IAM path."""
         if self.user_name is None or self.account_id is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING
 
+from bedrock_bearer.access.evidence import weigh
 from bedrock_bearer.errors import (
     BearerTokenDeniedError,
     BedrockError,
@@ -20,7 +21,7 @@ from bedrock_bearer.keys.given import key_source
 from bedrock_bearer.keys.sources import KeyRefusal, KeySource
 
 if TYPE_CHECKING:
-    from bedrock_bearer.access.governing import Certainty
+    from bedrock_bearer.access.governing import GoverningPolicy
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import AnyKey
@@ -123,7 +124,7 @@ class FallbackKeys(KeySource):
         if member.source.refused(key, error, asked_again=asked_again):
             return True
         self._skip(member, key.description, error)
-        self._compare_types()
+        self._weigh_refusals()
         if not all(member.is_skipped for member in self._members):
             return True
         error.message = f"{error.message}\n{self._all_refused()}"
@@ -138,8 +139,8 @@ class FallbackKeys(KeySource):
                 continue
             if key in member.given:
                 member.refusal, member.is_skipped = None, False
-            elif key.description.is_of_the_other_type(refusal.key):
-                _set_certainty(refusal, "confirmed")
+            else:
+                _weigh(refusal, accepted=[key.description])
 
     def pop_unavailable(self) -> Sequence[KeyRefusal]:
         if not self._unavailable:
@@ -184,12 +185,11 @@ class FallbackKeys(KeySource):
         logger.warning("%s is skipped: %s.", _name(member, refusal), type(error).__name__)
         return refusal
 
-    def _compare_types(self) -> None:
-        """Where keys of both types of one account were denied, no condition tells them apart."""
-        denied = [refusal for refusal in self.refusals if _is_denied(refusal)]
-        for refusal in denied:
-            if any(_are_of_both_types(refusal, other) for other in denied):
-                _set_certainty(refusal, "blanket")
+    def _weigh_refusals(self) -> None:
+        """Note what the refusals say of one another."""
+        others = [policy for refusal in self.refusals if (policy := _policy_of(refusal))]
+        for refusal in self.refusals:
+            _weigh(refusal, others=others)
 
     def _all_refused(self) -> str:
         lines = [
@@ -216,18 +216,20 @@ def _name(member: _Member, refusal: KeyRefusal) -> str:
     return str(refusal.key) if refusal.key is not None else f"key {member.number}"
 
 
-def _is_denied(refusal: KeyRefusal) -> bool:
-    return getattr(refusal.error, "governing_policy", None) is not None
+def _policy_of(refusal: KeyRefusal) -> GoverningPolicy | None:
+    error = refusal.error
+    return error.governing_policy if isinstance(error, BearerTokenDeniedError) else None
 
 
-def _are_of_both_types(one: KeyRefusal, other: KeyRefusal) -> bool:
-    return one.key is not None and one.key.is_of_the_other_type(other.key)
-
-
-def _set_certainty(refusal: KeyRefusal, certainty: Certainty) -> None:
+def _weigh(
+    refusal: KeyRefusal,
+    *,
+    accepted: Sequence[KeyDescription] = (),
+    others: Sequence[GoverningPolicy] = (),
+) -> None:
     error = refusal.error
     if isinstance(error, BearerTokenDeniedError) and error.governing_policy is not None:
-        error.governing_policy = error.governing_policy.with_certainty(certainty)
+        error.governing_policy = weigh(error.governing_policy, accepted=accepted, others=others)
 
 
 class _BrokenKey(KeySource):

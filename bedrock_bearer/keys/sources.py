@@ -23,9 +23,8 @@ class KeyRefusal:
 
     Attributes:
         key: a description of it; None if no key could be read.
-        error: the refusal. A `BearerTokenDeniedError`'s `governing_policy` becomes
-            `confirmed` once a key of the other type was accepted for the same account, and
-            `blanket` once both types were refused.
+        error: the refusal. The `governing_policy` of a `BearerTokenDeniedError` notes what a key
+            of the other type of the same principal got.
     """
 
     key: KeyDescription | None

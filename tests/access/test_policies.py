@@ -142,7 +142,7 @@ def test_the_statement_that_denies_a_type_is_located() -> None:
     (found,) = locate(governing, policies)
 
     assert (found.sid, found.policy_index) == ("DenyShortTermKeyUse", 2)
-    assert governing.located(found).certainty == "confirmed"
+    assert governing.located_in(policies).certainty == "located"
 
 
 def test_the_statement_that_limits_the_age_is_located() -> None:
@@ -545,7 +545,8 @@ whole_statements = st.builds(
 def test_whatever_a_valid_document_holds_it_is_decided_on_and_searched(
     given: dict[str, Any], layer: str, action: str, context: dict[str, Any], resource: str
 ) -> None:
-    policies = PolicySet(**{layer: [read_document(given)]})
+    of_layer: Any = {layer: [read_document(given)]}
+    policies = PolicySet(**of_layer)
 
     decision = evaluate(policies, action, context, resource)
     located = [

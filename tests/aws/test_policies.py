@@ -317,7 +317,7 @@ def test_the_statement_that_denies_is_found_in_aws(iam: Any) -> None:
     result = explain("--message", "-", "--token-type", "SHORT_TERM", "--json", text=text)
 
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["certainty"]) == (4, "confirmed")
+    assert (result.exit_code, answer["certainty"]) == (4, "located")
     assert answer["statements"][0]["policy"] == "own of the user dev"
     assert (answer["principal_arn"], answer["unread"]) == (USER, [])
 

@@ -136,8 +136,8 @@ CASES = [
     Case(leave, 0, 0, ["usable", "usable"], True, "can take over from env AWS_BEARER_TOKEN"),
     Case(let_first_expire, 4, 0, ["expired", "usable"], True, "13 h 0 min old, expired"),
     Case(not_yet_active, 4, 0, ["usable", "rejected"], False, "made within the last minute"),
-    Case(deny_short_term, 4, 0, ["denied", "usable"], True, "Certainty: confirmed"),
-    Case(deny_both, 4, 4, ["denied", "denied"], False, "Certainty: blanket"),
+    Case(deny_short_term, 4, 0, ["denied", "usable"], True, "Certainty: inferred"),
+    Case(deny_both, 4, 4, ["denied", "denied"], False, "Certainty: inferred"),
     Case(wrong_region, 3, 0, ["usable", "wrong Region"], False, "eu-west-1"),
     Case(rejected_elsewhere, 4, 0, ["usable", "rejected"], False, "Authentication failed"),
     Case(unreachable, 7, 7, ["unreachable", "unreachable"], False, "unreachable"),
@@ -194,7 +194,7 @@ def test_the_document_names_the_governing_policy_with_its_certainty(rotation: Ro
     denied, usable = json.loads(rotation.check("--json").stdout)["keys"]
 
     governing = denied["error"]["governing_policy"]
-    assert (governing["condition_value"], governing["certainty"]) == ("SHORT_TERM", "confirmed")
+    assert (governing["condition_value"], governing["certainty"]) == ("SHORT_TERM", "inferred")
     assert usable["error"] is None
 
 

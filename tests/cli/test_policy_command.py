@@ -80,7 +80,7 @@ def test_a_pasted_denial_is_explained_and_located(policies: list[str]) -> None:
     assert result.exit_code == 4
     assert "bedrock:bearerTokenType = SHORT_TERM" in result.stdout
     assert "DenyShortTermKeyUse" in result.stdout
-    assert "confirmed" in result.stdout
+    assert "Certainty: located" in result.stdout
 
 
 def test_several_statements_that_may_have_denied_confirm_nothing(

@@ -120,7 +120,29 @@ def test_the_first_key_is_tried_again_after_a_set_time() -> None:
     assert (during.token_type, after.token_type) == (TokenType.SHORT_TERM, TokenType.LONG_TERM)
 
 
-def test_a_denial_that_the_other_type_survives_is_confirmed() -> None:
+def one_users_keys(bedrock: LocalBedrock) -> tuple[str, str]:
+    """Return a short-term and a long-term key of one IAM user."""
+    long = bedrock.mint_key(TokenType.LONG_TERM, user_name="dev")
+    return bedrock.mint_key(TokenType.SHORT_TERM, user_name="user/dev"), long
+
+
+def test_a_denial_fits_a_rule_on_the_type_if_the_users_other_key_is_accepted() -> None:
+    bedrock = LocalBedrock()
+    short, long = one_users_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+    keys = FallbackKeys(short, long)
+
+    with local_client(bedrock, api_key=keys) as client:
+        client.converse(MODEL, "Hello")
+
+    (refusal,) = keys.refusals
+    assert isinstance(refusal.error, ShortTermKeyDeniedError)
+    assert refusal.error.governing_policy is not None
+    assert refusal.error.governing_policy.certainty == "consistent"
+    assert refusal.error.governing_policy.other_type_accepted is True
+
+
+def test_an_accepted_key_of_another_principal_proves_nothing() -> None:
     bedrock = LocalBedrock()
     short, long = local_keys(bedrock)
     bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
@@ -132,12 +154,13 @@ def test_a_denial_that_the_other_type_survives_is_confirmed() -> None:
     (refusal,) = keys.refusals
     assert isinstance(refusal.error, ShortTermKeyDeniedError)
     assert refusal.error.governing_policy is not None
-    assert refusal.error.governing_policy.certainty == "confirmed"
+    assert refusal.error.governing_policy.certainty == "inferred"
+    assert refusal.error.governing_policy.other_type_accepted is None
 
 
-def test_a_denial_of_both_types_is_blanket_and_lists_each_key() -> None:
+def test_a_denial_of_both_types_is_known_and_lists_each_key() -> None:
     bedrock = LocalBedrock()
-    short, long = local_keys(bedrock)
+    short, long = one_users_keys(bedrock)
     bedrock.attach_policy(None, deny_all_keys().to_wire())
 
     with (
@@ -147,11 +170,12 @@ def test_a_denial_of_both_types_is_blanket_and_lists_each_key() -> None:
         client.converse(MODEL, "Hello")
 
     assert caught.value.governing_policy is not None
-    assert caught.value.governing_policy.certainty == "blanket"
+    assert caught.value.governing_policy.certainty == "inferred"
+    assert caught.value.governing_policy.other_type_accepted is False
     _, reasons = caught.value.message.split("All 2 keys were refused:")
     first, second = reasons.strip().splitlines()
     assert "SHORT_TERM" in first
-    assert "ShortTermKeyDeniedError: User: arn:aws:sts::" in first
+    assert "ShortTermKeyDeniedError: User: arn:aws:iam::" in first
     assert "LONG_TERM" in second
     assert "LongTermKeyDeniedError: User: arn:aws:iam::" in second
 

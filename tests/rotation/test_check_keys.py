@@ -75,9 +75,15 @@ def test_a_new_key_that_is_not_active_yet_keeps_the_old_one_needed() -> None:
     assert (statuses(after), after.safe_to_retire) == (["usable", "usable"], True)
 
 
-def test_a_denial_of_one_type_alone_is_confirmed() -> None:
+def one_users_keys(bedrock: LocalBedrock) -> tuple[str, str]:
+    """Return a short-term and a long-term key of one IAM user."""
+    long = bedrock.mint_key(TokenType.LONG_TERM, user_name="dev")
+    return bedrock.mint_key(TokenType.SHORT_TERM, user_name="user/dev"), long
+
+
+def test_a_denial_fits_a_rule_on_the_type_if_the_users_other_key_is_accepted() -> None:
     bedrock = LocalBedrock()
-    short, long = two_keys(bedrock)
+    short, long = one_users_keys(bedrock)
     bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
 
     report = checked(bedrock, short, long)
@@ -85,20 +91,34 @@ def test_a_denial_of_one_type_alone_is_confirmed() -> None:
     assert statuses(report) == ["denied", "usable"]
     governing = report.checks[0].governing_policy
     assert governing is not None
-    assert (governing.condition_value, governing.certainty) == ("SHORT_TERM", "confirmed")
+    assert (governing.condition_value, governing.certainty) == ("SHORT_TERM", "consistent")
 
 
-def test_a_denial_of_both_types_is_blanket() -> None:
+def test_an_accepted_key_of_another_principal_proves_nothing() -> None:
     bedrock = LocalBedrock()
-    keys = two_keys(bedrock)
+    bedrock.attach_policy(None, deny_use("SHORT_TERM").to_wire())
+
+    report = checked(bedrock, *two_keys(bedrock))
+
+    governing = report.checks[0].governing_policy
+    assert governing is not None
+    assert (governing.certainty, governing.other_type_accepted) == ("inferred", None)
+    assert any("none of the other type belongs to the same principal" in r for r in report.reasons)
+
+
+def test_a_denial_of_both_types_is_known() -> None:
+    bedrock = LocalBedrock()
+    keys = one_users_keys(bedrock)
     bedrock.attach_policy(None, deny_all_keys().to_wire())
 
     report = checked(bedrock, *keys)
 
     assert statuses(report) == ["denied", "denied"]
     assert [
-        check.governing_policy.certainty for check in report.checks if check.governing_policy
-    ] == ["blanket", "blanket"]
+        check.governing_policy.other_type_accepted
+        for check in report.checks
+        if check.governing_policy
+    ] == [False, False]
 
 
 def test_a_short_term_key_of_another_region_is_not_sent() -> None:
@@ -209,17 +229,17 @@ def test_the_verdict_says_whether_both_types_are_covered(types: list[str], said:
     assert any(reason.startswith(said) for reason in report.reasons)
 
 
-def test_the_verdict_says_which_rule_governs() -> None:
+def test_the_verdict_says_how_far_the_type_explains_a_denial() -> None:
     bedrock = LocalBedrock()
-    keys = two_keys(bedrock)
+    keys = one_users_keys(bedrock)
     bedrock.attach_service_control_policy(deny_use("SHORT_TERM").to_wire())
 
     report = checked(bedrock, *keys)
 
     assert report.safe_to_retire
     assert report.reasons[-1].endswith(
-        "is denied by the service control policy on bedrock:CallWithBearerToken: "
-        "bedrock:bearerTokenType = SHORT_TERM (confirmed)."
+        "is denied by the service control policy on bedrock:CallWithBearerToken: a LONG_TERM key "
+        "of the same principal is accepted, so a rule on bedrock:bearerTokenType fits (consistent)."
     )
 
 

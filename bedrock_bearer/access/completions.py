@@ -1,0 +1,267 @@
+"""What a decision can come to once all that is unknown is known.
+
+A condition key that is not known is tried with values that stand for all others: each value that a
+policy compares it with, values beside these, a value that nothing names, and none at all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from bedrock_bearer.access.conditions import (
+    Truth,
+    operator_parts,
+    read_date,
+    texts_of,
+    variables_in,
+)
+from bedrock_bearer.access.matching import (
+    PRINCIPAL_ARN,
+    RESOURCE,
+    Request,
+    applies,
+    unknown_to,
+)
+from bedrock_bearer.access.policy_set import PlacedStatement
+
+MOST_COMPLETIONS = 3000
+_MOST_VALUES = 60
+_OTHER = "something-else"
+_OTHER_ARN = "arn:aws:iam::000000000000:user/something-else"
+_OTHER_ADDRESSES = ("203.0.113.77", "198.51.100.77", "2001:db8:77::77")
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """The outcomes that are possible.
+
+    Attributes:
+        only: the outcome if only one is possible, else None.
+        example: a request that knows everything and has the first outcome.
+        keys: what the outcome depends on, in the order of the policies.
+        may_stay_open: whether a request that knows everything may still be undecided.
+    """
+
+    only: Truth
+    example: Request
+    keys: tuple[str, ...]
+    may_stay_open: bool
+
+
+def possible_outcomes(
+    judge: Callable[[Request], Truth], statements: Sequence[PlacedStatement], request: Request
+) -> Possible:
+    """Try what is unknown with all values that may matter.
+
+    Args:
+        judge: decides on a request; None if policies that could not be read may turn the outcome.
+        statements: the statements of all policies.
+        request: the request, of which something is unknown.
+    """
+    open_ones = [placed for placed in statements if applies(placed, request) is None]
+    names = list(_spelled(key for placed in open_ones for key in unknown_to(placed, request)))
+    choices = [_values_of(name, open_ones, request) for name in names]
+    if math.prod(len(values) for values in choices) > MOST_COMPLETIONS:
+        return _tried_in_part(judge, request, names, choices)
+    outcomes = {
+        values: judge(_completed(request, names, values)) for values in itertools.product(*choices)
+    }
+    turning = tuple(name for at, name in enumerate(names) if _turns(outcomes, at))
+    found = set(outcomes.values())
+    example = _completed(request, names, next(iter(outcomes)))
+    only = next(iter(found)) if len(found) == 1 else None
+    return Possible(only, example, turning, None in found)
+
+
+def _turns(outcomes: dict[tuple[Any, ...], Truth], at: int) -> bool:
+    """Return whether the value at one place alone can turn the outcome."""
+    seen: dict[tuple[Any, ...], Truth] = {}
+    return any(
+        seen.setdefault(values[:at] + values[at + 1 :], outcome) is not outcome
+        for values, outcome in outcomes.items()
+    )
+
+
+def _tried_in_part(
+    judge: Callable[[Request], Truth], request: Request, names: list[str], choices: list[list[Any]]
+) -> Possible:
+    """Search for two outcomes, key by key, where there are too many values to try them all."""
+    tries = itertools.count()
+    found: dict[Truth, Request] = {}
+
+    def search(known: Request, at: int) -> None:
+        outcome = judge(known)
+        if outcome is not None or at == len(names):
+            found.setdefault(outcome, known)
+            return
+        for value in choices[at]:
+            if len(found) > 1 or next(tries) > MOST_COMPLETIONS:
+                return
+            search(_completed(known, [names[at]], (value,)), at + 1)
+
+    search(request, 0)
+    is_whole = next(tries) <= MOST_COMPLETIONS
+    only = next(iter(found)) if is_whole and len(found) == 1 else None
+    example = next(iter(found.values()), request)
+    return Possible(only, example, tuple(names), None in found)
+
+
+def _completed(request: Request, names: Sequence[str], values: Iterable[Any]) -> Request:
+    known = dict(zip(names, values, strict=True))
+    resource = known.pop(RESOURCE, request.resource)
+    context = request.context.with_values({name.lower(): value for name, value in known.items()})
+    return replace(request, context=context, resource=resource)
+
+
+def _spelled(names: Iterable[str]) -> Iterable[str]:
+    """Return the names once each, in their first spelling."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        spelled.setdefault(name.lower(), name)
+    return spelled.values()
+
+
+def _values_of(name: str, statements: list[PlacedStatement], request: Request) -> list[Any]:
+    """Return the values to try for one condition key, or for the resource."""
+    if name == RESOURCE:
+        texts = [text for placed in statements for text in _resources(placed)]
+        return _unique([*_instances(texts), _OTHER_ARN])
+    tests = [test for placed in statements for test in _tests_of(name, placed)]
+    values = _unique(value for base, texts in tests for value in _values_for(base, texts))
+    linked = _unique(_linked_values(name, statements, request))
+    singles = [*values, *linked, _OTHER, None][:_MOST_VALUES]
+    if not any(base.startswith("for") for base, _ in tests):
+        return singles
+    pairs = [list(pair) for pair in itertools.combinations([*values[:6], _OTHER], 2)]
+    return [*singles, "", *pairs]
+
+
+def _tests_of(name: str, placed: PlacedStatement) -> Iterator[tuple[str, list[str]]]:
+    """Yield each operator, with its set operator, and the texts that compare with a key."""
+    statement = placed.located.statement
+    for operator, keys in statement.condition.items():
+        quantifier, base, _ = operator_parts(operator)
+        for key, wanted in keys.items():
+            if key.lower() == name.lower():
+                yield f"{quantifier}:{base}" if quantifier else base, texts_of(wanted)
+    if name.lower() == PRINCIPAL_ARN.lower():
+        for principals in (statement.principal, statement.not_principal):
+            if isinstance(principals, dict):
+                yield "principal", [t for v in principals.values() for t in _as_list(v)]
+
+
+def _linked_values(name: str, statements: list[PlacedStatement], request: Request) -> Iterator[Any]:
+    """Yield values that make a key equal to another one, where a policy variable links them."""
+    for placed in statements:
+        if not placed.with_variables:
+            continue
+        for keys in placed.located.statement.condition.values():
+            for key, wanted in keys.items():
+                for text in texts_of(wanted):
+                    used = [variable.lower() for variable in variables_in(text)]
+                    if name.lower() in used:
+                        yield from _known_values(request.context.get(key))
+                        yield _OTHER + "-too"
+                    elif key.lower() == name.lower():
+                        for variable in used:
+                            yield from _known_values(request.context.get(variable))
+                            yield text.replace("${" + variable + "}", _OTHER + "-too")
+        for text in _resources(placed):
+            if name.lower() in (variable.lower() for variable in variables_in(text)):
+                yield from (request.resource or "").split("/")
+
+
+def _known_values(value: Any) -> list[Any]:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [item for item in items if isinstance(item, str)]
+
+
+def _values_for(base: str, texts: list[str]) -> Iterator[Any]:
+    base = base.rpartition(":")[2]
+    if base == "null":
+        return
+    if base.startswith("numeric"):
+        yield from _around(texts)
+    elif base.startswith("date"):
+        dates = [date for text in texts if (date := read_date(text))]
+        for date in dates:
+            yield from (date - timedelta(seconds=1), date, date + timedelta(seconds=1))
+    elif base == "bool":
+        yield from ("true", "false")
+    elif base.endswith("ipaddress"):
+        yield from _addresses(texts)
+    elif base == "principal":
+        yield from (_principal(text) for text in texts)
+        yield _OTHER_ARN
+    else:
+        yield from _instances(texts)
+        if "ignorecase" in base:
+            yield from (text.swapcase() for text in texts)
+        if base.startswith("arn"):
+            yield _OTHER_ARN
+
+
+def _around(texts: list[str]) -> Iterator[str]:
+    for text in texts:
+        try:
+            number = float(text)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            for value in (number - 1, number - 0.5, number, number + 0.5, number + 1):
+                yield f"{value:g}" if value != int(value) else str(int(value))
+
+
+def _addresses(texts: list[str]) -> Iterator[str]:
+    yield from _OTHER_ADDRESSES
+    for text in texts:
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            continue
+        first, last = int(network[0]), int(network[-1])
+        for number in (first, last, first - 1, last + 1):
+            if 0 <= number < 2**network.max_prefixlen:
+                yield str(ip_address(number) if network.version == 4 else type(network[0])(number))
+
+
+def _principal(text: str) -> str:
+    if text.isdigit():
+        return f"arn:aws:iam::{text}:user/{_OTHER}"
+    return text.removesuffix(":root") + f":user/{_OTHER}" if text.endswith(":root") else text
+
+
+def _instances(texts: list[str]) -> Iterator[str]:
+    """Yield texts that the patterns match, alone and two at a time."""
+    plain = [text.replace("*", "").replace("?", "x") for text in texts]
+    for text, shortest in zip(texts, plain, strict=True):
+        yield shortest
+        if "*" in text:
+            yield text.replace("*", "x").replace("?", "x")
+            yield from (
+                text.replace("*", other).replace("?", "x")
+                for other in plain[:8]
+                if other != shortest
+            )
+
+
+def _resources(placed: PlacedStatement) -> list[str]:
+    statement = placed.located.statement
+    return [*_as_list(statement.resource or []), *_as_list(statement.not_resource or [])]
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _unique(values: Iterable[Any]) -> list[Any]:
+    seen: dict[str, Any] = {}
+    for value in values:
+        seen.setdefault(repr(value), value)
+    return list(seen.values())

@@ -1,0 +1,173 @@
+"""Whether a statement of a policy applies to a request; None if that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bedrock_bearer.access.conditions import (
+    UNKNOWN,
+    Context,
+    MissingVariableError,
+    Truth,
+    UnknownVariableError,
+    all_of,
+    any_of,
+    holds,
+    like,
+    negation,
+    pattern,
+    texts_of,
+    variables_in,
+)
+from bedrock_bearer.access.document import Statement
+from bedrock_bearer.access.policy_set import PlacedStatement
+from bedrock_bearer.facts import BEARER_SERVICES, CALL_WITH_BEARER_TOKEN
+
+PRINCIPAL_ARN = "aws:PrincipalArn"
+RESOURCE = "resource"
+"""What a decision depends on when the request's resource is not known."""
+
+_NAMESPACES = (*BEARER_SERVICES, "iam")
+_WITHOUT_RESOURCE = {f"{service}:{CALL_WITH_BEARER_TOKEN}".lower() for service in BEARER_SERVICES}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the policies are asked.
+
+    Attributes:
+        action: the action.
+        context: the condition keys.
+        resource: the ARN of the resource; `*` for an action without one; None if not known.
+    """
+
+    action: str
+    context: Context
+    resource: str | None
+
+    @classmethod
+    def of(
+        cls, action: str, context: Mapping[str, Any] | None, resource: str, *, partial: bool = False
+    ) -> Request:
+        """Return a request.
+
+        Args:
+            action: the action.
+            context: condition keys, compared without regard to case, and their values.
+            resource: an ARN, or `*`.
+            partial: whether there may be more condition keys than those given.
+        """
+        service = action.partition(":")[0].lower()
+        foreign = tuple(f"{name}:" for name in _NAMESPACES if name != service)
+        values = {key.lower(): value for key, value in (context or {}).items()}
+        known = Context(values, not partial, foreign if service in _NAMESPACES else ())
+        is_unknown = partial and resource == "*" and action.lower() not in _WITHOUT_RESOURCE
+        return cls(action, known, None if is_unknown else resource)
+
+
+def applies(placed: PlacedStatement, request: Request) -> Truth:
+    """Return whether a statement applies to a request."""
+    statement = placed.located.statement
+    covered = covers(placed, request)
+    if covered is False:
+        return False
+    conditions = holds(statement.condition, request.context, with_variables=placed.with_variables)
+    return all_of((covered, is_for_principal(statement, request.context), conditions))
+
+
+def covers(placed: PlacedStatement, request: Request) -> Truth:
+    """Return whether a statement is about the action and the resource."""
+    if not covers_action(placed.located.statement, request.action):
+        return False
+    return covers_resource(placed, request)
+
+
+def covers_action(statement: Statement, action: str) -> bool:
+    """Return whether a statement is about an action."""
+    if statement.action is not None:
+        return _any_action(statement.action, action)
+    return not _any_action(statement.not_action or [], action)
+
+
+def covers_resource(placed: PlacedStatement, request: Request) -> Truth:
+    """Return whether a statement is about the request's resource."""
+    statement = placed.located.statement
+    if statement.not_resource is not None:
+        return negation(_any_resource(statement.not_resource, placed, request))
+    return _any_resource(statement.resource or "*", placed, request)
+
+
+def is_for_principal(statement: Statement, context: Context) -> Truth:
+    """Return whether a statement is for the request's principal."""
+    if statement.principal is not None:
+        return _names_principal(statement.principal, context)
+    if statement.not_principal is not None:
+        return negation(_names_principal(statement.not_principal, context))
+    return True
+
+
+def unknown_to(placed: PlacedStatement, request: Request) -> list[str]:
+    """Return the condition keys that a statement looks at and the request does not tell."""
+    statement = placed.located.statement
+    texts = [
+        text for keys in statement.condition.values() for w in keys.values() for text in texts_of(w)
+    ]
+    texts += _texts(statement.resource or []) + _texts(statement.not_resource or [])
+    keys = [key for keys in statement.condition.values() for key in keys]
+    if placed.with_variables:
+        keys += [name for text in texts for name in variables_in(text)]
+    if statement.principal is not None or statement.not_principal is not None:
+        keys.append(PRINCIPAL_ARN)
+    unknown = [key for key in keys if request.context.get(key) is UNKNOWN]
+    if request.resource is None and covers_resource(placed, request) is None:
+        unknown.append(RESOURCE)
+    return unknown
+
+
+def _texts(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _any_action(actions: str | list[str], action: str) -> bool:
+    return any(
+        like(pattern(wanted.lower(), _NO_CONTEXT, with_variables=False), action.lower())
+        for wanted in _texts(actions)
+    )
+
+
+_NO_CONTEXT = Context({})
+
+
+def _any_resource(resources: str | list[str], placed: PlacedStatement, request: Request) -> Truth:
+    return any_of(_is_resource(wanted, placed, request) for wanted in _texts(resources))
+
+
+def _is_resource(wanted: str, placed: PlacedStatement, request: Request) -> Truth:
+    if wanted == "*":
+        return True
+    try:
+        filled = pattern(wanted, request.context, with_variables=placed.with_variables)
+    except MissingVariableError:
+        return False
+    except UnknownVariableError:
+        return None
+    return None if request.resource is None else like(filled, request.resource)
+
+
+def _names_principal(principals: str | dict[str, str | list[str]], context: Context) -> Truth:
+    names = (
+        ["*"]
+        if isinstance(principals, str)
+        else [n for v in principals.values() for n in _texts(v)]
+    )
+    if "*" in names:
+        return True
+    arn = context.get(PRINCIPAL_ARN)
+    if arn is UNKNOWN:
+        return None
+    arn = str(arn or "")
+    partition, account = arn.split(":")[1:5:3] if arn.count(":") >= 5 else ("", "")
+    mine = {arn, account, f"arn:{partition}:iam::{account}:root"} if arn else set()
+    return any(name in mine for name in names)

@@ -1,0 +1,72 @@
+"""The condition keys of a call that follow from who calls and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+_PRINCIPAL = re.compile(
+    r"arn:(?P<partition>[a-z0-9-]+):(?:iam|sts)::(?P<account>[0-9]{12}):"
+    r"(?P<kind>user|role|assumed-role|federated-user|root)(?:/(?P<name>\S+))?"
+)
+_SSO_ROLE = "AWSReservedSSO_"
+
+DIRECT_CALL: Mapping[str, Any] = MappingProxyType(
+    {
+        "aws:SecureTransport": "true",
+        "aws:ViaAWSService": "false",
+        "aws:PrincipalIsAWSService": "false",
+        "aws:CalledVia": None,
+        "aws:CalledViaFirst": None,
+        "aws:CalledViaLast": None,
+    }
+)
+"""What holds for every call that a client makes itself, over https; None: the key is absent."""
+
+
+def principal_context(arn: str | None) -> dict[str, Any]:
+    """Return the condition keys that a principal's ARN tells.
+
+    For a session, AWS's `aws:PrincipalArn` is the ARN of its role. The session's ARN does not show
+    the role's path; the role is taken to have none, unless it is one of IAM Identity Center, which
+    always has. See
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
+    """
+    found = _PRINCIPAL.fullmatch(arn or "")
+    if found is None:
+        return {}
+    account, kind, name = found["account"], found["kind"], found["name"] or ""
+    known: dict[str, Any] = {"aws:PrincipalAccount": account}
+    if kind == "user":
+        user_name = name.rpartition("/")[2]
+        return known | {
+            "aws:PrincipalArn": arn,
+            "aws:PrincipalType": "User",
+            "aws:username": user_name,
+        }
+    if kind == "root":
+        return known | {
+            "aws:PrincipalArn": arn,
+            "aws:PrincipalType": "Account",
+            "aws:username": None,
+        }
+    if kind == "federated-user":
+        return known | {"aws:PrincipalArn": arn, "aws:PrincipalType": "FederatedUser"}
+    known |= {"aws:PrincipalType": "AssumedRole", "aws:username": None}
+    if kind == "role":
+        return known | {"aws:PrincipalArn": arn}
+    role_name = name.partition("/")[0]
+    if role_name.startswith(_SSO_ROLE):
+        return known
+    role_arn = f"arn:{found['partition']}:iam::{account}:role/{role_name}"
+    return known | {"aws:PrincipalArn": role_arn}
+
+
+def user_names(arn: str | None) -> tuple[str, str] | None:
+    """Return the account and the name of the IAM user that an ARN names, or None."""
+    found = _PRINCIPAL.fullmatch(arn or "")
+    if found is None or found["kind"] != "user" or not found["name"]:
+        return None
+    return found["account"], found["name"].rpartition("/")[2]
