@@ -11,6 +11,7 @@ from bedrock_bearer.lazy import lazy_names
 from bedrock_bearer.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from bedrock_bearer.adapters.errors import translate_error
     from bedrock_bearer.async_client import AsyncBedrockClient
     from bedrock_bearer.aws.minting import ShortTermKeys
     from bedrock_bearer.client import BedrockClient
@@ -135,6 +136,7 @@ __all__ = [
     "TokenType",
     "TransportError",
     "check_keys",
+    "translate_error",
 ]
 
 if not TYPE_CHECKING:
@@ -160,6 +162,7 @@ if not TYPE_CHECKING:
             "rotation",
             "aws.minting",
             "converse.inputs",
+            "adapters.errors",
         ],
         __all__,
     )

@@ -119,6 +119,26 @@ def resolve_endpoint(
     return endpoint
 
 
+def read_origin(url: str, source: str) -> tuple[str, str, int]:
+    """Return the scheme, host and port of a URL: https, or http on this machine alone.
+
+    Args:
+        url: the URL; its path is left out.
+        source: where it was set, for messages.
+
+    Raises:
+        ConfigurationError: the URL is not valid. It is not shown.
+    """
+    parts = _read_url(url, source)
+    return parts.scheme, parts.host, parts.port
+
+
+def region_of_aws_host(host: str) -> str | None:
+    """Return the Region in a host name of Amazon Bedrock; None for any other host."""
+    match = _aws_host(host)
+    return match["region"] if match else None
+
+
 def path_segment(value: str, name: str = "model id") -> str:
     """Return an id or ARN as one segment of a path: all but unreserved is percent-encoded.
 

@@ -1,0 +1,176 @@
+"""A key source of ours as the `auth=` of httpx and of httpx2."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from bedrock_bearer.adapters.tokens import checked
+from bedrock_bearer.adapters.turns import KeyTurns
+from bedrock_bearer.call import run_blocking
+from bedrock_bearer.errors import ConfigurationError
+from bedrock_bearer.keys.default import client_source
+from bedrock_bearer.wire.endpoint import read_origin, region_of_aws_host
+
+if TYPE_CHECKING:
+    from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.keys.sources import AnyKey
+
+    # Both families of httpx take it as an `Auth` of their own.
+    _Base: Any
+else:
+    _Base = object
+
+KEY_EXTENSION = "bedrock_bearer.key"
+"""The extension of a response that holds the description of the key it was asked with."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BearerAuth(_Base):  # type: ignore[misc]
+    """Authorizes the requests of an `httpx` or `httpx2` client, sync or async, with an API key.
+
+    The key is read for every request. When AWS refuses it as a key, the source is asked for
+    another one and the request is sent again, provided that its body is in memory. The key goes to
+    one origin only, is kept off redirects and is not left in the request afterwards.
+
+    Args:
+        source: what `BedrockClient(api_key=...)` takes. Default: the environment, as there.
+        origin: the URL whose scheme, host and port may get the key: https, or http on this
+            machine. Default: any endpoint of Amazon Bedrock, over https.
+
+    Raises:
+        ConfigurationError: the source or the origin is not valid. A request raises it when no key
+            can be read, or when it goes to another origin.
+    """
+
+    def __init__(self, source: AnyKey | None = None, *, origin: str | None = None) -> None:
+        found = client_source(source)
+        # A traceback that shows this frame's locals must not show the key.
+        del source
+        self._source = checked(found)
+        self._origin = None if origin is None else read_origin(origin, "origin=")
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        # httpx and httpx2 ask `isinstance(auth, Auth)`, each with a class of its own. Subclassing
+        # both would import both.
+        loaded = (sys.modules.get(name) for name in ("httpx", "httpx2"))
+        classes = [auth for module in loaded if (auth := getattr(module, "Auth", None))]
+        return _subclass_of(*classes)
+
+    def __repr__(self) -> str:
+        return f"<BearerAuth for {self._origin[1] if self._origin else 'Amazon Bedrock'}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("A BearerAuth cannot be pickled: the key would be written out.")
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Send a request with one key after the other, for a `Client`."""
+        turns = self._turns(request, in_a_loop=False)
+        _keep_off_redirects(request, is_async=False)
+        key = run_blocking(turns.take())
+        while True:
+            try:
+                response = yield _authorized(request, key)
+            finally:
+                _forget_key(request)
+            if _is_final(request, response, turns):
+                return
+            answer = response.status_code, response.headers, response.read()
+            if not run_blocking(turns.take_another(*answer)):
+                return
+            key = turns.used()
+
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """Send a request with one key after the other, for an `AsyncClient`."""
+        turns = self._turns(request, in_a_loop=True)
+        _keep_off_redirects(request, is_async=True)
+        key = await turns.take()
+        while True:
+            try:
+                response = yield _authorized(request, key)
+            finally:
+                _forget_key(request)
+            if _is_final(request, response, turns):
+                return
+            answer = response.status_code, response.headers, await response.aread()
+            if not await turns.take_another(*answer):
+                return
+            key = turns.used()
+
+    def _turns(self, request: Any, *, in_a_loop: bool) -> KeyTurns:
+        url = request.url
+        port = url.port or _DEFAULT_PORTS.get(url.scheme)
+        if self._origin is None:
+            is_pinned = url.scheme == "https" and region_of_aws_host(url.host) is not None
+        else:
+            is_pinned = (url.scheme, url.host, port) == self._origin
+        if not is_pinned:
+            expected = self._origin[1] if self._origin else "an endpoint of Amazon Bedrock"
+            raise ConfigurationError(
+                f"The API key was not sent: the request goes to {url.scheme}://{url.host}:{port}, "
+                f"and BearerAuth is for {expected} alone. Set origin= to change that."
+            )
+        return KeyTurns(self._source, url.scheme, url.host, in_a_loop=in_a_loop)
+
+
+@functools.cache
+def _subclass_of(*classes: type) -> type:
+    return type("BearerAuth", (BearerAuth, *classes), {})
+
+
+def _authorized(request: Any, key: ApiKey) -> Any:
+    request.headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+    return request
+
+
+def _is_final(request: Any, response: Any, turns: KeyTurns) -> bool:
+    """Return whether a response is handed on, whatever the source of keys would say."""
+    for each in (response, *response.history):
+        _forget_key(each.request)
+    if response.next_request is not None:
+        _forget_key(response.next_request)
+    response.extensions[KEY_EXTENSION] = turns.used().description
+    if response.is_success:
+        turns.accepted()
+    return response.is_success or not _is_in_memory(request)
+
+
+def _is_in_memory(request: Any) -> bool:
+    try:
+        return request.content is not None
+    except RuntimeError:
+        # RequestNotRead, of either family: the body is a stream that cannot be sent twice.
+        return False
+
+
+def _forget_key(request: Any) -> None:
+    # Errors of httpx, and of the SDKs built on it, keep the request.
+    request.headers.pop("Authorization", None)
+
+
+def _keep_off_redirects(request: Any, *, is_async: bool) -> None:
+    """Have httpcore, at the last moment, drop the key from a request that a redirect leads to.
+
+    httpx follows a redirect without asking its auth again, and keeps the header on the same host.
+    The hook is httpcore's `trace` extension: https://www.encode.io/httpcore/extensions/#trace.
+    """
+    others: Callable[[str, Any], Any] | None = request.extensions.get("trace")
+    host, target = request.url.raw_host, request.url.raw_path
+
+    def trace(name: str, info: Any) -> Any:
+        sent = info.get("request") if name.endswith("send_request_headers.started") else None
+        if sent is not None and (sent.url.host, sent.url.target) != (host, target):
+            sent.headers = [pair for pair in sent.headers if pair[0].lower() != b"authorization"]
+        return None if others is None else others(name, info)
+
+    async def trace_async(name: str, info: Any) -> None:
+        returned = trace(name, info)
+        if returned is not None:
+            await returned
+
+    hook = trace_async if is_async else trace
+    request.extensions = {**request.extensions, "trace": hook}
