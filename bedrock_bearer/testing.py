@@ -14,26 +14,35 @@ end that every reply was used:
     def test_greeting(fake_bedrock):
         fake_bedrock.reply("Hi there!")
         assert greet(fake_bedrock.client()) == "Hi there!"
+
+Code that makes its client by itself, with `BedrockClient()`, is led to the double by environment
+variables, which the fixture `served_fake_bedrock` sets (it needs the extra [local]):
+
+    def test_greeting(served_fake_bedrock):
+        served_fake_bedrock.answer("Hello", "Hi there!")
+        assert greet() == "Hi there!"
 """
 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, USE_KEY
-from bedrock_bearer.keys.description import TokenType
-from bedrock_bearer.local import faults, framing, tokens
+from bedrock_bearer.keys.description import TokenType, utc_now
+from bedrock_bearer.local import faults, framing
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.faults import Fault
-from bedrock_bearer.local.http import LocalRequest, LocalResponse, json_response
+from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.keyring import EXPIRED, HEADER_MISSING, MALFORMED, REJECTED
-from bedrock_bearer.local.operations import find_operation
+from bedrock_bearer.local.models import CalledModel, LocalModel, ModelCatalogue
+from bedrock_bearer.local.operations import Call, find_operation
 from bedrock_bearer.local.replies import (
     Reply,
+    Script,
     cited_reply,
     guardrail_reply,
     last_text,
@@ -42,7 +51,15 @@ from bedrock_bearer.local.replies import (
     text_reply,
     tool_use_reply,
 )
-from bedrock_bearer.local.service_errors import key_refused
+from bedrock_bearer.local.replies import Step as LocalStep
+from bedrock_bearer.local.routes import in_the_form_of
+from bedrock_bearer.local.runtime import Runtime
+from bedrock_bearer.local.service_errors import (
+    ServiceError,
+    invalid,
+    key_refused,
+    unknown_operation,
+)
 from bedrock_bearer.wire.clock import Clock
 from bedrock_bearer.wire.eventstream import encode_message
 
@@ -87,6 +104,8 @@ _SENTENCE_OF_PROBLEM: dict[str, str] = {
     "expired": EXPIRED,
 }
 
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
 DEFAULT_PRINCIPAL = "arn:aws:sts::123456789012:assumed-role/dev/dev"
 
 
@@ -230,8 +249,9 @@ class RecordedRequest:
 class FakeBedrock:
     """A test double of Bedrock: it gives the replies it was told, and records the requests.
 
-    It takes any key and any model. Converse and ConverseStream use one step each; CountTokens
-    and the probe need none. A call without a step raises an AssertionError.
+    It takes any key and any model, and refuses the requests that AWS would refuse. Each call of a
+    model uses one step; CountTokens and the probe need none. A call without a step raises an
+    AssertionError.
 
     >>> bedrock = FakeBedrock("Hi there!", tool_use_reply("weather", {"city": "Bonn"}))
     >>> client = bedrock.client()
@@ -249,11 +269,17 @@ class FakeBedrock:
     def __init__(self, *steps: Step) -> None:
         self.requests: list[RecordedRequest] = []
         self.clock = FakeClock()
-        self._steps: deque[Step] = deque(steps)
+        self._runtime = Runtime(_AnyModel())
+        self._runtime.script = self._script = _Script()
+        self.reply(*steps)
 
     def reply(self, *steps: Step) -> None:
-        """Add steps."""
-        self._steps.extend(steps)
+        """Add steps, one for each of the next calls."""
+        self._script.append(*map(_as_step, steps))
+
+    def answer(self, prompt: str, step: Step) -> None:
+        """Answer this exact prompt with `step`, every time, once the other steps are used."""
+        self._script.answer(prompt, _as_step(step))
 
     @property
     def waits(self) -> list[float]:
@@ -262,9 +288,9 @@ class FakeBedrock:
 
     def assert_all_used(self) -> None:
         """Assert that every step was used."""
-        if self._steps:
+        if self._script:
             raise AssertionError(
-                f"{len(self._steps)} of the replies of this FakeBedrock were never asked for"
+                f"{len(self._script)} of the replies of this FakeBedrock were never asked for"
             )
 
     def client(self, **options: Any) -> BedrockClient:
@@ -297,52 +323,105 @@ class FakeBedrock:
 
         return RetryPolicy(**{"clock": self.clock.clock, "jitter": lambda: 1.0, **options})
 
+    @contextmanager
+    def serve(self, *, tls: bool = False) -> Iterator[dict[str, str]]:
+        """Serve this double on loopback, for clients that the tested code makes by itself.
+
+        Yields the environment variables that lead a client to it, `BedrockClient()` and boto3
+        alike; set them with `monkeypatch.setenv`. boto3 needs `tls`. A call without a step is
+        answered with a ValidationException, and raises its AssertionError at the end.
+
+        Needs the extra [local].
+        """
+        from bedrock_bearer.local.server import LocalServer
+
+        failures: list[AssertionError] = []
+        with LocalServer(_Served(self, failures), tls=tls) as server:
+            key = synthetic_key(TokenType.LONG_TERM)
+            yield {**server.variables(REGION), "AWS_BEARER_TOKEN_BEDROCK": key}
+        if failures:
+            raise failures[0]
+
     def handle(self, request: LocalRequest) -> LocalResponse:
         """Answer one request."""
-        recorded = _recorded(request)
-        self.requests.append(recorded)
-        number = str(len(self.requests))
-        response = self._answer(recorded)
+        operation = find_operation(request)
+        name, target, version = operation or ("", "", "")
+        self.requests.append(_recorded(request, name, target))
+        number = len(self.requests)
+        if operation is None:
+            response = unknown_operation()
+        else:
+            self._script.operation = name
+            call = Call(request, name, target, version, REGION, "aws", ACCOUNT, utc_now())
+            response = self._run(call)
         return response.with_headers({"x-amzn-RequestId": f"fake-request-{number}"})
 
-    def _answer(self, request: RecordedRequest) -> LocalResponse:
-        if request.operation == "ListAsyncInvokes":
-            return json_response(200, {"asyncInvokeSummaries": []})
-        if request.operation == "CountTokens":
-            converse = request.body.get("input", {}).get("converse", {})
-            return json_response(200, {"inputTokens": tokens.count_request(converse)})
-        return self._answer_with_step(request)
-
-    def _answer_with_step(self, request: RecordedRequest) -> LocalResponse:
-        if not self._steps:
-            raise AssertionError(
-                f"this FakeBedrock has no reply left for {request.operation}"
-                f" of {request.prompt[:80]!r}"
-            )
-        step = self._steps.popleft()
-        if isinstance(step, Fault):
-            return step.spoil(_rendered(text_reply("Hello!"), request))
-        if isinstance(step, str):
-            step = text_reply(step)
-        reply = step if isinstance(step, Reply) else step(request.body)
-        response = _rendered(reply, request)
-        return response if reply.fault is None else reply.fault.spoil(response)
+    def _run(self, call: Call) -> LocalResponse:
+        try:
+            response = self._runtime.run(call)
+        except ServiceError as error:
+            response = error.response()
+        return in_the_form_of(call.name, response)
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         retry = options.pop("retry", None)
         policy = self.retry_policy() if retry is None else replace(retry, clock=self.clock.clock)
         key = {} if "api_key" in options else {"api_key": synthetic_key(TokenType.LONG_TERM)}
-        return {"region": "us-east-1", "retry": policy, **key, **options}
+        return {"region": REGION, "retry": policy, **key, **options}
 
 
-def _recorded(request: LocalRequest) -> RecordedRequest:
-    operation, target, _ = find_operation(request) or ("", "", "")
-    headers = {name: text for name, text in request.headers.items() if name != "authorization"}
-    body = json.loads(request.body) if request.body else {}
+class _AnyModel(ModelCatalogue):
+    """Finds every model; none has a limit that a request could exceed."""
+
+    def find(self, requested: str, *, partition: str, region: str, account: str) -> CalledModel:
+        provider = "Anthropic" if "anthropic." in requested else ""
+        model = LocalModel(
+            requested, requested, provider, context_tokens=10**9, output_tokens=10**9
+        )
+        return CalledModel(requested, model, (model.arn(partition, region),))
+
+
+class _Script(Script):
+    """A script in which no step may be missing."""
+
+    operation = ""
+
+    def next_step(self, request: Mapping[str, Any]) -> LocalStep:
+        step = super().next_step(request)
+        if step is None:
+            raise AssertionError(
+                f"this FakeBedrock has no reply left for {self.operation}"
+                f" of {last_text(request)[:80]!r}"
+            )
+        return step
+
+
+class _Served:
+    """A double behind a server: what it cannot answer is told at the end."""
+
+    def __init__(self, bedrock: FakeBedrock, failures: list[AssertionError]) -> None:
+        self._bedrock = bedrock
+        self._failures = failures
+
+    def handle(self, request: LocalRequest) -> LocalResponse:
+        try:
+            return self._bedrock.handle(request)
+        except AssertionError as error:
+            self._failures.append(error)
+            return invalid(str(error)).response()
+
+
+def _as_step(step: Step) -> LocalStep:
+    return text_reply(step) if isinstance(step, str) else step
+
+
+def _recorded(request: LocalRequest, operation: str, target: str) -> RecordedRequest:
+    headers = {name: text for name, text in request.headers.items() if name not in _SECRETS}
+    try:
+        body = json.loads(request.body or b"{}")
+    except ValueError:
+        body = {}
     return RecordedRequest(operation, target, body, headers, request.query)
 
 
-def _rendered(reply: Reply, request: RecordedRequest) -> LocalResponse:
-    if request.operation == "ConverseStream":
-        return framing.stream_response(reply.events(request.body))
-    return json_response(200, reply.body(request.body))
+_SECRETS = ("authorization", "x-api-key")

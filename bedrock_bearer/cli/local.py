@@ -130,16 +130,8 @@ def _variables(bedrock: LocalBedrock, server: LocalServer) -> dict[str, str]:
     """Return the environment variables that lead AWS's own clients and ours to the server."""
     access_key_id, secret = bedrock.create_access_key("administrator")
     long_term = bedrock.mint_key("LONG_TERM")
-    certificates = (
-        {}
-        if server.ca_file is None
-        else {"AWS_CA_BUNDLE": server.ca_file, "NODE_EXTRA_CA_CERTS": server.ca_file}
-    )
     return {
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_REGION": bedrock.region,
-        "AWS_DEFAULT_REGION": bedrock.region,
-        **certificates,
+        **server.variables(bedrock.region),
         "AWS_ACCESS_KEY_ID": access_key_id,
         "AWS_SECRET_ACCESS_KEY": secret,
         "SHORT_TERM_KEY": bedrock.mint_key("SHORT_TERM"),

@@ -19,7 +19,7 @@ from bedrock_bearer.local.control_plane.credentials import make_access_key
 from bedrock_bearer.local.control_plane.plane import ControlPlane
 from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.guardrails import Guardrail
-from bedrock_bearer.local.http import LocalRequest, LocalResponse, whole_response
+from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.keyring import (
     MAX_SHORT_TERM_LIFETIME,
     REJECTED,
@@ -37,7 +37,12 @@ from bedrock_bearer.local.principals import Principal, Principals, read_policy
 from bedrock_bearer.local.replies import Step
 from bedrock_bearer.local.routes import in_the_form_of
 from bedrock_bearer.local.runtime import Runtime
-from bedrock_bearer.local.service_errors import ServiceError, key_refused, refusal_by_policy
+from bedrock_bearer.local.service_errors import (
+    ServiceError,
+    key_refused,
+    refusal_by_policy,
+    unknown_operation,
+)
 from bedrock_bearer.local.validation import malformed
 from bedrock_bearer.regions import partition_of
 
@@ -255,7 +260,7 @@ class LocalBedrock(PolicyAttachments):
     def _answer(self, request: LocalRequest) -> LocalResponse:
         operation = find_operation(request)
         if operation is None:
-            return whole_response(404, b"<UnknownOperationException/>\n", "application/xml")
+            return unknown_operation()
         try:
             response = self._answer_bedrock(request, *operation)
         except ServiceError as error:

@@ -185,7 +185,10 @@ class Script:
 def last_text(request: Document) -> str:
     """Return the text of the last message; guarded text counts too."""
     messages = request.get("messages") or [{}]
-    texts = [_text_of(block) for block in messages[-1].get("content") or []]
+    content = messages[-1].get("content") or []
+    if isinstance(content, str):
+        return content
+    texts = [_text_of(block) for block in content]
     return "\n".join(text for text in texts if text)
 
 

@@ -69,6 +69,17 @@ class LocalServer:
         self._thread = threading.Thread(target=self.run, name="local-bedrock", daemon=True)
         self._ready = threading.Event()
 
+    def variables(self, region: str) -> dict[str, str]:
+        """Return the environment variables, but the key, that lead SDKs to this server."""
+        certificates = ("AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": region,
+            # boto3 reads this one only.
+            "AWS_DEFAULT_REGION": region,
+            **(dict.fromkeys(certificates, self.ca_file) if self.ca_file else {}),
+        }
+
     def run(self) -> None:
         """Serve until a signal or `close` stops it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN
-from bedrock_bearer.local.http import LocalResponse, json_response
+from bedrock_bearer.local.http import LocalResponse, json_response, whole_response
 
 STATUS_OF_CODE = {
     "AccessDeniedException": 403,
@@ -80,6 +80,11 @@ class ServiceError(Exception):
 def key_refused(message: str) -> ServiceError:
     """Return a refusal by the layer that checks keys."""
     return ServiceError("AccessDeniedException", message, layer=Layer.AUTHENTICATION)
+
+
+def unknown_operation() -> LocalResponse:
+    """Return the answer to a path that names no operation."""
+    return whole_response(404, b"<UnknownOperationException/>\n", "application/xml")
 
 
 def invalid(message: str) -> ServiceError:

@@ -6,11 +6,14 @@ import doctest
 import importlib
 import subprocess
 import sys
+from contextlib import closing
+from typing import Any
 
+import boto3
 import httpx
 import pytest
 
-from bedrock_bearer import errors
+from bedrock_bearer import BedrockClient, errors
 from bedrock_bearer.keys import ApiKey, TokenType
 from bedrock_bearer.testing import (
     FakeBedrock,
@@ -35,6 +38,7 @@ from bedrock_bearer.wire.retry import RetryPolicy
 pytest_plugins = ["pytester"]
 
 MODEL = "amazon.nova-micro-v1:0"
+HELLO = [{"role": "user", "content": [{"text": "Hello"}]}]
 
 
 def test_replies_come_in_turn() -> None:
@@ -228,6 +232,97 @@ def test_a_double_can_be_given_to_plain_httpx() -> None:
 @pytest.mark.parametrize("token_type", list(TokenType))
 def test_synthetic_keys_are_read_as_real_ones(token_type: TokenType) -> None:
     assert ApiKey.parse(synthetic_key(token_type)).token_type is token_type
+
+
+def test_a_prompt_can_be_answered_every_time() -> None:
+    bedrock = FakeBedrock()
+    bedrock.answer("Hello", "Hi there!")
+    bedrock.answer("Weather?", tool_use_reply("weather", {"city": "Bonn"}))
+    client = bedrock.client()
+
+    assert [client.converse(MODEL, "Hello").text for _ in range(2)] == ["Hi there!"] * 2
+    assert client.converse(MODEL, "Weather?").tool_uses[0].name == "weather"
+    bedrock.assert_all_used()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"messages": []},
+        {"messages": [{"role": "user", "content": [{"unheardOf": 1}]}]},
+        {
+            "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
+            "inferenceConfig": {"topP": 2},
+        },
+    ],
+)
+def test_a_request_that_aws_would_refuse_is_refused_and_uses_no_reply(body: Any) -> None:
+    bedrock = FakeBedrock("Hi")
+    url = f"https://bedrock-runtime.us-east-1.amazonaws.com/model/{MODEL}/converse"
+
+    response = bedrock.http_client().post(url, json=body)
+
+    assert response.status_code == 400
+    assert response.headers["x-amzn-ErrorType"].startswith("ValidationException")
+    assert bedrock.client().converse(MODEL, "Hello").text == "Hi"
+
+
+def test_other_routes_are_answered_with_the_same_replies() -> None:
+    bedrock = FakeBedrock("Hi", "Hi")
+    host = "https://bedrock-runtime.us-east-1.amazonaws.com"
+    hello = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9}
+    client = bedrock.http_client()
+
+    chat = client.post(f"{host}/openai/v1/chat/completions", json={"model": "m", **hello})
+    message = client.post(
+        f"{host}/anthropic/v1/messages",
+        json={"model": "anthropic.m", **hello},
+        headers={"x-api-key": "secret"},
+    )
+
+    assert chat.json()["choices"][0]["message"]["content"] == "Hi"
+    assert message.json()["content"] == [{"type": "text", "text": "Hi"}]
+    assert [request.prompt for request in bedrock.requests] == ["Hello", "Hello"]
+    assert "secret" not in repr(bedrock.requests)
+
+
+def test_clients_that_code_makes_by_itself_are_answered(
+    served_fake_bedrock: FakeBedrock,
+) -> None:
+    served_fake_bedrock.reply("Hi there!")
+    with BedrockClient() as client:
+        assert client.converse(MODEL, "Hello").text == "Hi there!"
+
+    assert served_fake_bedrock.requests[0].prompt == "Hello"
+
+
+def test_boto3_is_answered_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeBedrock("Hi there!").serve(tls=True) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        client: Any = boto3.Session().client("bedrock-runtime")
+        with closing(client):
+            reply = client.converse(modelId=MODEL, messages=HELLO)
+
+    assert reply["output"]["message"]["content"] == [{"text": "Hi there!"}]
+
+
+def test_a_served_double_tells_at_the_end_what_it_could_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def serve_a_call_without_a_reply() -> None:
+        with FakeBedrock().serve() as variables:
+            for name, value in variables.items():
+                monkeypatch.setenv(name, value)
+            with (
+                BedrockClient() as client,
+                pytest.raises(errors.InvalidRequestError, match="no reply left"),
+            ):
+                client.converse(MODEL, "Hello")
+
+    with pytest.raises(AssertionError, match="no reply left for Converse of 'Hello'"):
+        serve_a_call_without_a_reply()
 
 
 TEST_WITH_THE_FIXTURE = """
