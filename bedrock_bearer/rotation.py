@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -39,6 +40,16 @@ KeyStatus = Literal[
     "unreachable",
     "failed",
 ]
+
+_REFUSED: tuple[KeyStatus, ...] = (
+    "missing",
+    "invalid",
+    "wrong Region",
+    "rejected",
+    "expired",
+    "denied",
+)
+"""The states in which `FallbackKeys` goes on to the next key."""
 
 _STATUSES: tuple[tuple[type[errors.BedrockError], KeyStatus], ...] = (
     (errors.MissingApiKeyError, "missing"),
@@ -92,7 +103,10 @@ class KeyCheck:
     def advice(self) -> str | None:
         """What to do about it, or None if the error says so itself."""
         if self.status == "rejected":
-            return "A key made within the last minute may not be known everywhere yet: check again."
+            return (
+                "AWS does not say why: the key may be deactivated, deleted, cut, of another "
+                "Region, or made less than a minute ago."
+            )
         if self.status != "operation denied":
             return None
         if self.operation == "Converse":
@@ -113,12 +127,19 @@ class RotationReport:
     Attributes:
         checks: one for each key, in the order given.
         safe_to_retire: whether the first key can be retired.
-        reasons: why, and remarks on accounts, Regions, token types and governing policies.
+        reasons: why, and the remarks.
+        remarks: remarks on token types and governing policies.
+        used_now: the key that `FallbackKeys` over these keys would use now: the first that is not
+            refused as a key. None if all are refused.
+        used_next: the key that it would use once that one is refused, or None.
     """
 
     checks: tuple[KeyCheck, ...]
     safe_to_retire: bool
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    used_now: KeyCheck | None = None
+    used_next: KeyCheck | None = None
 
     @property
     def all_usable(self) -> bool:
@@ -147,7 +168,8 @@ def check_keys(
 
     Args:
         keys: the key in use first, then those that are to replace it. Default: the variables
-            `AWS_BEARER_TOKEN_BEDROCK` and `AWS_BEARER_TOKEN_BEDROCK_FALLBACK`.
+            `AWS_BEARER_TOKEN_BEDROCK` and, if it exists, `AWS_BEARER_TOKEN_BEDROCK_FALLBACK`, as
+            for `BedrockClient`.
         region: the AWS Region, as for `BedrockClient`.
         endpoint_url: where to call, as for `BedrockClient`.
         converse: make a billed Converse call of one token instead of the free probe. The probe
@@ -205,14 +227,9 @@ def is_accepted(
     Raises:
         BedrockError: something that waiting does not repair, such as a policy that denies the key.
     """
+    options = {"region": region, "endpoint_url": endpoint_url, "timeout": timeout}
     try:
-        with BedrockClient(
-            key, region=region, endpoint_url=endpoint_url, timeout=timeout, http_client=http_client
-        ) as client:
-            client.probe()
-    except errors.OperationDeniedError:
-        # The key was accepted; its user may not list asynchronous invocations.
-        return True
+        try_key(key, **options, http_client=http_client)
     except errors.BedrockError as error:
         if error.retryable or isinstance(error, errors.ApiKeyRejectedError):
             return False
@@ -220,14 +237,31 @@ def is_accepted(
     return True
 
 
+def try_key(key: ApiKey, **options: Any) -> None:
+    """Return if Bedrock accepts a key.
+
+    Args:
+        key: the key.
+        options: those of `is_accepted`.
+
+    Raises:
+        BedrockError: Bedrock does not accept the key, or could not be asked.
+    """
+    try:
+        with BedrockClient(key, **options) as client:
+            client.probe()
+    except errors.OperationDeniedError:
+        # The key was accepted; its user may not list asynchronous invocations.
+        return
+
+
 def _sources(
     keys: Sequence[AnyKey] | None,
 ) -> list[tuple[str, KeySource | errors.ConfigurationError]]:
     if keys is None:
-        return [
-            (f"env {KEY_VARIABLE}", EnvironmentKey()),
-            (f"env {FALLBACK_VARIABLE}", EnvironmentKey(FALLBACK_VARIABLE)),
-        ]
+        names = [KEY_VARIABLE, *([FALLBACK_VARIABLE] if FALLBACK_VARIABLE in os.environ else [])]
+        sources = [EnvironmentKey(), EnvironmentKey(FALLBACK_VARIABLE)]
+        return [(f"env {name}", source) for name, source in zip(names, sources, strict=False)]
     return [(f"key {number}", key_source(key)) for number, key in enumerate(keys, start=1)]
 
 
@@ -311,9 +345,29 @@ def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> Rotation
     reasons += [f"{name} {obstacle}." for name, obstacle in obstacles.items() if obstacle]
     if not obstacles:
         reasons.append("There is no second key.")
-    reasons += _about_types(checks)
-    reasons += [_about_policy(check) for check in checks if check.governing_policy is not None]
-    return RotationReport(checks, bool(ready), tuple(reasons))
+    remarks = _about_types(checks)
+    remarks += [_about_policy(check) for check in checks if check.governing_policy is not None]
+    return RotationReport(
+        checks,
+        safe_to_retire=bool(ready),
+        reasons=(*reasons, *remarks),
+        remarks=tuple(remarks),
+        **_used(checks, keys),
+    )
+
+
+def _used(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> dict[str, KeyCheck | None]:
+    """Return the keys that `FallbackKeys` would use now and next."""
+    left = [
+        check
+        for check, key, earlier in zip(checks, keys, _earlier(keys), strict=True)
+        if check.status not in _REFUSED and key not in earlier
+    ]
+    return {"used_now": left[0] if left else None, "used_next": left[1] if len(left) > 1 else None}
+
+
+def _earlier(keys: list[ApiKey | None]) -> list[list[ApiKey | None]]:
+    return [keys[:position] for position in range(len(keys))]
 
 
 def _obstacle(

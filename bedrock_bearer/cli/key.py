@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bedrock_bearer.cli.group import CommandGroup
 from bedrock_bearer.cli.key_lifecycle import COMMANDS
 from bedrock_bearer.cli.outcome import fail, key_document, print_json, span
 from bedrock_bearer.errors import BedrockError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.api_key import ApiKey
 
 
-class _DescribeByDefault(click.Group):
+class _DescribeByDefault(CommandGroup):
     """Reads `key [SOURCE]` as `key describe [SOURCE]`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bedrock_bearer.cli.group import CommandGroup
 from bedrock_bearer.errors import ConfigurationError, install_hint
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NO_AWS = "This is a local Bedrock, not AWS. Its keys, replies and token counts a
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def local() -> None:
     """Run a Bedrock on this machine: no AWS account needed."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bedrock_bearer.cli.group import CommandGroup
 from bedrock_bearer.cli.outcome import OK, REFUSED, USAGE, fail, print_json
 from bedrock_bearer.errors import BedrockError
 from bedrock_bearer.facts import (
@@ -34,7 +35,7 @@ MANTLE_OPTION = click.option("--mantle", is_flag=True, help="Also on the bedrock
 SCP_OPTION = click.option("--scp", is_flag=True, help="For a service control policy.")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def policy() -> None:
     """Write and explain the IAM policies that govern API keys."""
 

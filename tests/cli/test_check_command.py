@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from support.clients import ENVIRONMENT
-from support.local import Switch
+from support.keys import long_term_key
+from support.local import Switch, statement
 
-from bedrock_bearer import RetryPolicy
+from bedrock_bearer import BedrockClient, RetryPolicy, errors
 from bedrock_bearer.access import deny_all_keys, deny_use
 from bedrock_bearer.cli import cli
 from bedrock_bearer.local import LocalBedrock
@@ -31,19 +33,23 @@ class Rotation:
     bedrock: LocalBedrock
     url: str
     first: str
-    second: str
+    second: str | None
     variables: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
 
-    def check(self, *arguments: str) -> Result:
-        environment = {
+    def environment(self) -> dict[str, str]:
+        second = {} if self.second is None else {"AWS_BEARER_TOKEN_BEDROCK_FALLBACK": self.second}
+        return {
             "AWS_BEARER_TOKEN_BEDROCK": self.first,
-            "AWS_BEARER_TOKEN_BEDROCK_FALLBACK": self.second,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": "us-east-1",
+            **second,
             **self.variables,
         }
-        return CliRunner().invoke(cli, ["check", *self.options, *arguments], env=environment)
+
+    def check(self, *arguments: str) -> Result:
+        words = ["check", *self.options, *arguments]
+        return CliRunner().invoke(cli, words, env=self.environment())
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +86,7 @@ def let_first_expire(rotation: Rotation) -> None:
 
 
 def not_yet_active(rotation: Rotation) -> None:
-    rotation.bedrock.set_key_status(rotation.second, "Inactive")
+    rotation.bedrock.set_key_status(str(rotation.second), "Inactive")
 
 
 def deny_short_term(rotation: Rotation) -> None:
@@ -117,67 +123,183 @@ def malformed(rotation: Rotation) -> None:
     rotation.second = "ABSKcut"
 
 
+def same_key_twice(rotation: Rotation) -> None:
+    rotation.second = rotation.first
+
+
+def first_missing(rotation: Rotation) -> None:
+    rotation.first = ""
+
+
+def first_rejected(rotation: Rotation) -> None:
+    rotation.first = long_term_key()
+
+
+def second_expires_soon(rotation: Rotation) -> None:
+    rotation.second = rotation.bedrock.mint_key(user_name="dev", expires_in=timedelta(minutes=30))
+
+
+def of_another_account(rotation: Rotation) -> None:
+    rotation.second = rotation.bedrock.mint_key(
+        "LONG_TERM", user_name="dev", account_id="999999999999"
+    )
+
+
+def deny_operation(rotation: Rotation) -> None:
+    rotation.bedrock.attach_policy(None, statement("Deny", "bedrock:ListAsyncInvokes"))
+
+
 Arrange = Callable[[Rotation], None]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A state of a rotation, and what the check makes of it."""
+    """A state of a rotation, and what each form of the check makes of it.
+
+    `code` is the exit code for the first key alone, `with_any` that of --any. Two keys give 0 if
+    the first may be retired, else 4.
+    """
 
     arrange: Arrange
-    exit_code: int
-    with_any: int
     statuses: list[str]
     safe: bool
+    code: int
+    with_any: int
     said: str
 
 
 CASES = [
-    Case(leave, 0, 0, ["usable", "usable"], True, "can take over from env AWS_BEARER_TOKEN"),
-    Case(let_first_expire, 4, 0, ["expired", "usable"], True, "13 h 0 min old, expired"),
-    Case(not_yet_active, 4, 0, ["usable", "rejected"], False, "made within the last minute"),
-    Case(deny_short_term, 4, 0, ["denied", "usable"], True, "Certainty: inferred"),
-    Case(deny_both, 4, 4, ["denied", "denied"], False, "Certainty: inferred"),
-    Case(wrong_region, 3, 0, ["usable", "wrong Region"], False, "eu-west-1"),
-    Case(rejected_elsewhere, 4, 0, ["usable", "rejected"], False, "Authentication failed"),
-    Case(unreachable, 7, 7, ["unreachable", "unreachable"], False, "unreachable"),
-    Case(throttled, 5, 5, ["throttled", "throttled"], False, "Too many requests"),
-    Case(missing, 3, 0, ["usable", "missing"], False, "AWS_BEARER_TOKEN_BEDROCK_FALLBACK is empty"),
-    Case(malformed, 3, 0, ["usable", "invalid"], False, "is not shown"),
+    Case(leave, ["usable", "usable"], True, 0, 0, "can take over from env AWS_BEARER_TOKEN"),
+    Case(let_first_expire, ["expired", "usable"], True, 4, 0, "13 h 0 min old, expired"),
+    Case(not_yet_active, ["usable", "rejected"], False, 0, 0, "made less than a minute ago"),
+    Case(deny_short_term, ["denied", "usable"], True, 4, 0, "Certainty: "),
+    Case(deny_both, ["denied", "denied"], False, 4, 4, "Certainty: "),
+    Case(wrong_region, ["usable", "wrong Region"], False, 0, 0, "eu-west-1"),
+    Case(rejected_elsewhere, ["usable", "rejected"], False, 0, 0, "Authentication failed"),
+    Case(unreachable, ["unreachable", "unreachable"], False, 7, 7, "unreachable"),
+    Case(throttled, ["throttled", "throttled"], False, 5, 5, "Too many requests"),
+    Case(missing, ["usable", "missing"], False, 0, 0, "AWS_BEARER_TOKEN_BEDROCK_FALLBACK is empty"),
+    Case(malformed, ["usable", "invalid"], False, 0, 0, "is not shown"),
+    Case(same_key_twice, ["usable", "usable"], False, 0, 0, "is the same key as"),
+    Case(first_missing, ["missing", "usable"], True, 3, 0, "can take over"),
+    Case(first_rejected, ["rejected", "usable"], True, 4, 0, "can take over"),
+    Case(second_expires_soon, ["usable", "expires soon"], False, 0, 0, "within the hour"),
+    Case(of_another_account, ["usable", "usable"], False, 0, 0, "another account"),
+    Case(deny_operation, ["operation denied"] * 2, False, 4, 4, "The key itself was accepted"),
 ]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.arrange.__name__)
 
 
+@dataclass(frozen=True)
+class Form:
+    """A way to ask, and what the answer is read from."""
+
+    arguments: tuple[str, ...]
+    code: Callable[[Case], int]
+    yes: str
+    no: str
+
+
+FORMS = {
+    "two keys": Form(
+        (),
+        lambda case: 0 if case.safe else 4,
+        "It is safe to retire env AWS_BEARER_TOKEN_BEDROCK",
+        "It is NOT safe to retire env AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    "two sources": Form(
+        ("--key", "env:AWS_BEARER_TOKEN_BEDROCK", "--key", "env:AWS_BEARER_TOKEN_BEDROCK_FALLBACK"),
+        lambda case: 0 if case.safe else 4,
+        "It is safe to retire key 1",
+        "It is NOT safe to retire key 1",
+    ),
+    "one key": Form(
+        ("--key", "env:AWS_BEARER_TOKEN_BEDROCK"),
+        lambda case: case.code,
+        " is usable.",
+        " is NOT usable: ",
+    ),
+    "any": Form(
+        ("--any",), lambda case: case.with_any, "At least one key is usable", "No key is usable"
+    ),
+}
+every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+
+
 @every_case
-def test_the_exit_code_tells_a_script_what_to_do(case: Case, rotation: Rotation) -> None:
+@every_form
+def test_verdict_text_document_and_exit_code_agree(
+    case: Case, form: Form, rotation: Rotation
+) -> None:
     case.arrange(rotation)
+    text = rotation.check(*form.arguments)
+    as_json = rotation.check(*form.arguments, "--json")
+    document = json.loads(as_json.stdout)
 
-    assert rotation.check().exit_code == case.exit_code
-    assert rotation.check("--any").exit_code == case.with_any
+    code = form.code(case)
+    said, unsaid = (form.yes, form.no) if code == 0 else (form.no, form.yes)
+    assert text.exit_code == as_json.exit_code == document["exit_code"] == code
+    assert said in text.stdout
+    assert unsaid not in text.stdout
+    assert document["ok"] is (code == 0)
+    asks_to_retire = "retire" in form.yes
+    assert ("retire" in text.stdout) is asks_to_retire
+    assert document["safe_to_retire"] is (case.safe if asks_to_retire else None)
 
 
 @every_case
-def test_the_text_tells_people_each_state_and_the_verdict(case: Case, rotation: Rotation) -> None:
+def test_each_key_is_told_apart_with_its_state(case: Case, rotation: Rotation) -> None:
     case.arrange(rotation)
     text = rotation.check().stdout
-    verdict = "It is safe to retire" if case.safe else "It is NOT safe to retire"
+    document = json.loads(rotation.check("--json").stdout)
     lines = [line for line in text.splitlines() if line.startswith("env AWS_BEARER_TOKEN_BEDROCK")]
 
     assert [line.split("  ")[-1].strip() for line in lines] == case.statuses
-    assert f"{verdict} env AWS_BEARER_TOKEN_BEDROCK." in text
+    assert [key["status"] for key in document["keys"]] == case.statuses
+    for line, secret in zip(lines, (rotation.first, str(rotation.second)), strict=True):
+        fingerprint = hashlib.sha256(secret.encode()).hexdigest()[:8]
+        assert (fingerprint in line) is (len(secret) > 20)
     assert case.said in text
 
 
 @every_case
-def test_the_document_tells_programs_the_same(case: Case, rotation: Rotation) -> None:
+def test_a_client_does_with_the_same_environment_what_the_check_says(
+    case: Case, rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case.arrange(rotation)
-    result = rotation.check("--json")
-    document = json.loads(result.stdout)
+    document = json.loads(rotation.check("--json").stdout)
+    for name, value in rotation.environment().items():
+        monkeypatch.setenv(name, value)
 
-    assert [key["status"] for key in document["keys"]] == case.statuses
-    assert document["exit_code"] == result.exit_code == case.exit_code
-    assert document["ok"] is (case.exit_code == 0)
-    assert document["safe_to_retire"] is case.safe
+    used = next((key for key in document["keys"] if key["name"] == document["used_now"]), None)
+    region = "us-east-1" if rotation.options else None
+    failure: errors.BedrockError | None = None
+    with BedrockClient(region=region, retry=RetryPolicy(max_attempts=1)) as client:
+        try:
+            client.probe()
+        except errors.BedrockError as error:
+            failure = error
+
+    assert (failure is None) is (used is not None and used["usable"])
+    if failure is not None and used is not None:
+        assert failure.key is not None
+        assert failure.key.fingerprint == used["key"]["fingerprint"]
+
+
+def test_one_key_alone_in_the_environment_is_asked_about_its_use(rotation: Rotation) -> None:
+    rotation.second = None
+    result = rotation.check()
+
+    assert result.exit_code == 0
+    assert "env AWS_BEARER_TOKEN_BEDROCK is usable." in result.stdout
+    assert "then it has no other" in result.stdout
+
+
+def test_the_check_says_which_key_is_used_next_and_until_when(rotation: Rotation) -> None:
+    text = rotation.check().stdout
+
+    assert "uses env AWS_BEARER_TOKEN_BEDROCK, until 20" in text
+    assert "then env AWS_BEARER_TOKEN_BEDROCK_FALLBACK, whose expiry is unknown" in text
 
 
 @every_case
@@ -185,7 +307,7 @@ def test_no_key_is_ever_shown(case: Case, rotation: Rotation) -> None:
     case.arrange(rotation)
     shown = rotation.check().output + rotation.check("--json").output
 
-    for key in (rotation.first, rotation.second):
+    for key in (rotation.first, str(rotation.second)):
         assert len(key) < 20 or key[16:-4] not in shown
 
 
@@ -219,7 +341,7 @@ def test_a_watched_rotation_prints_a_line_for_each_change(
     def wait(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 2:
-            rotation.bedrock.set_key_status(rotation.second, "Active")
+            rotation.bedrock.set_key_status(str(rotation.second), "Active")
         if len(waits) == 4:
             raise KeyboardInterrupt
 
@@ -236,12 +358,58 @@ def test_a_watched_rotation_prints_a_line_for_each_change(
     assert len(result.stdout.splitlines()) == 5
 
 
-def test_a_watched_rotation_has_no_single_document(rotation: Rotation) -> None:
-    assert rotation.check("--watch", "1", "--json").exit_code == 2
+def waiting(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch, *, active_after: int | None
+) -> list[float]:
+    """Let the second key be accepted after so many waits, and time pass with them."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == active_after:
+            rotation.bedrock.set_key_status(str(rotation.second), "Active")
+
+    not_yet_active(rotation)
+    monkeypatch.setattr("bedrock_bearer.cli.check.time.sleep", wait)
+    monkeypatch.setattr("bedrock_bearer.cli.check.time.monotonic", lambda: sum(waits))
+    return waits
+
+
+def test_a_check_waits_until_it_is_safe_and_reports_its_progress_on_stderr(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = waiting(rotation, monkeypatch, active_after=3)
+    result = rotation.check("--until-safe", "--json")
+
+    assert (result.exit_code, waits) == (0, [2.0, 2.0, 2.0])
+    assert json.loads(result.stdout)["safe_to_retire"] is True
+    assert "NOT safe to retire" in result.stderr
+
+
+def test_a_check_that_waits_gives_up_at_its_limit(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = waiting(rotation, monkeypatch, active_after=None)
+    result = rotation.check("--until-safe", "5")
+
+    assert (result.exit_code, waits) == (4, [2.0, 2.0, 1.0])
+    assert "NOT safe to retire" in result.stdout
+
+
+def test_a_watched_rotation_is_a_line_of_json_for_each_change(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(rotation, monkeypatch, active_after=2)
+    result = rotation.check("--watch", "1", "--until-safe", "--json")
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+
+    assert result.exit_code == 0
+    assert [document["safe_to_retire"] for document in documents] == [False, True]
+    assert result.stderr == ""
 
 
 def test_keys_are_read_from_the_sources_given(rotation: Rotation, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text(rotation.second)
+    (tmp_path / "key").write_text(str(rotation.second))
     result = rotation.check(
         "--key", f"file:{tmp_path / 'key'}", "--key", "env:AWS_BEARER_TOKEN_BEDROCK", "--json"
     )

@@ -350,13 +350,24 @@ THROTTLED = http_reply({"message": "Too many requests, please wait."}, status=42
     ("first", "second", "arguments", "code"),
     [
         (GOOD, GOOD, [], 0),
-        (REFUSED, GOOD, [], 4),
+        (REFUSED, GOOD, [], 0),
         (REFUSED, GOOD, ["--any"], 0),
         (REJECTED, REJECTED, ["--any"], 4),
-        (GOOD, THROTTLED, [], 5),
-        (GOOD, [CLOSE], [], 7),
+        (GOOD, THROTTLED, [], 4),
+        (THROTTLED, THROTTLED, ["--any"], 5),
+        (GOOD, [CLOSE], [], 4),
+        ([CLOSE], [CLOSE], ["--any"], 7),
     ],
-    ids=["both good", "one denied", "any", "none", "throttled", "broken line"],
+    ids=[
+        "both good",
+        "first denied",
+        "any",
+        "none",
+        "second throttled",
+        "all throttled",
+        "second broken",
+        "all broken",
+    ],
 )
 def test_the_exit_code_says_what_a_script_should_do(
     first: Reply,
@@ -381,16 +392,16 @@ def test_the_table_explains_and_gives_a_verdict() -> None:
 
 
 def test_json_is_one_document_on_failure_too() -> None:
-    result = run({FIRST: REFUSED, SECOND: GOOD}, "--json")
+    result = run({FIRST: GOOD, SECOND: REFUSED}, "--json")
 
     document = json.loads(result.stdout)
     assert document["exit_code"] == result.exit_code == 4
-    assert [key["status"] for key in document["keys"]] == ["denied", "usable"]
-    assert document["safe_to_retire"] is True
+    assert [key["status"] for key in document["keys"]] == ["usable", "denied"]
+    assert document["safe_to_retire"] is False
 
 
 def test_a_missing_key_is_a_matter_of_configuration() -> None:
-    result = run({FIRST: GOOD}, AWS_BEARER_TOKEN_BEDROCK_FALLBACK="")
+    result = run({FIRST: GOOD}, "--key", "env:NO_SUCH_KEY")
 
     assert result.exit_code == 3
     assert "missing" in result.output
@@ -399,5 +410,5 @@ def test_a_missing_key_is_a_matter_of_configuration() -> None:
 def test_a_key_in_place_of_its_source_is_refused_without_being_shown() -> None:
     result = run({}, "--key", FIRST)
 
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     assert FIRST[20:-8] not in result.output
