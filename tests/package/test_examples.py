@@ -30,12 +30,3 @@ def test_the_readme_shows_names_that_are_there() -> None:
 
     assert imported
     assert set(imported + classes) <= set(bedrock_bearer.__all__)
-
-
-def test_the_python_of_the_readme_is_valid() -> None:
-    text = (ROOT / "README.md").read_text()
-
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        compile(
-            f"async def example():\n{re.sub('^', '    ', block, flags=re.MULTILINE)}", "x", "exec"
-        )

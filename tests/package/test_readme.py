@@ -1,0 +1,72 @@
+"""Every block of the README runs as pasted, in order, on the local Bedrock."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from support.clients import ENVIRONMENT
+from support.documents import NOT_RUN, Block, Session, blocks
+
+from bedrock_bearer.facts import FALLBACK_VARIABLE
+from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.server import LocalServer
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def variables_for(server: LocalServer, bedrock: LocalBedrock) -> dict[str, str]:
+    """What a reader has set, with the local Bedrock in AWS's place."""
+    kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    kept.pop(FALLBACK_VARIABLE, None)
+    access_key_id, secret = bedrock.create_access_key("administrator")
+    return kept | {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def make_environment(folder: Path) -> None:
+    """Stand in for the environment that the README's first command makes: the tests' own."""
+    binaries = folder / ".venv/bin"
+    binaries.mkdir(parents=True)
+    (binaries / "bedrock-bearer").symlink_to(Path(sys.executable).with_name("bedrock-bearer"))
+    (binaries / "activate").write_text(f'export PATH="{binaries}:$PATH"\n')
+
+
+def test_every_block_runs_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_environment(tmp_path)
+    bedrock = LocalBedrock()
+    ran: list[Block] = []
+    with (
+        LocalServer(bedrock) as server,
+        Session(tmp_path, variables_for(server, bedrock), bedrock.mint_key("LONG_TERM")) as session,
+    ):
+        for block in blocks(README):
+            if block.runs:
+                session.run(block, README)
+                ran.append(block)
+
+    assert len(ran) >= 15
+    output = capfd.readouterr().out
+    assert "Certainty: inferred" in output
+    assert "LONG_TERM" in output
+
+
+def test_only_the_two_installations_are_left_to_others() -> None:
+    left = [block for block in blocks(README) if block.above.startswith(NOT_RUN)]
+
+    assert len(left) == 2
+    assert all("python3 -m venv .venv && .venv/bin/pip install" in block.text for block in left)
+
+
+def test_the_other_blocks_are_json() -> None:
+    languages = {block.language for block in blocks(README) if not block.runs}
+
+    assert languages <= {"sh", "json"}
