@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
     from bedrock_bearer.converse.inputs import GuardrailContentInput, MessagesInput
-    from bedrock_bearer.converse.response import ConverseResponse
+    from bedrock_bearer.converse.response import ConverseResponse, OutputT
     from bedrock_bearer.operations import ProbeResult
     from bedrock_bearer.streams import AsyncConverseStream
     from bedrock_bearer.wire.attempt import Timeout
@@ -52,16 +52,17 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         model_id: str,
         messages: MessagesInput | None = None,
         *,
+        output_type: type[OutputT] | None = None,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
         **options: Unpack[ConverseOptions],
-    ) -> ConverseResponse:
+    ) -> ConverseResponse[OutputT]:
         """Send messages to a model and return its reply; see `BedrockClient.converse`.
 
         Args:
             options: see `ConverseOptions`.
         """
-        operation = operations.converse(model_id, messages, options)
+        operation = operations.converse(model_id, messages, options, output_type)
         return await self._call(operation, timeout, deadline).run()
 
     @spell_out_options(ConverseOptions)
@@ -70,10 +71,11 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         model_id: str,
         messages: MessagesInput | None = None,
         *,
+        output_type: type[OutputT] | None = None,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
         **options: Unpack[ConverseOptions],
-    ) -> AsyncConverseStream:
+    ) -> AsyncConverseStream[OutputT]:
         """Return a model's reply as a stream, to be used in an `async with`.
 
         See `BedrockClient.converse_stream`.
@@ -83,7 +85,7 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         """
         from bedrock_bearer.streams import AsyncConverseStream
 
-        operation = operations.converse_stream(model_id, messages, options)
+        operation = operations.converse_stream(model_id, messages, options, output_type)
         return AsyncConverseStream(self._call(operation, timeout, deadline))
 
     @spell_out_options(CountTokensOptions)

@@ -196,7 +196,7 @@ class Call(Generic[Reply]):
                 self._use(key)
                 return await exchange(key, *arguments)
             except BedrockError as error:
-                if not self._has_another_key(error):
+                if not self._has_another_way(error) and not self._has_another_key(error):
                     raise
 
     async def _exchange(self, key: ApiKey) -> Reply:
@@ -227,6 +227,15 @@ class Call(Generic[Reply]):
             await response.close()
             raise
         return response, reader
+
+    def _has_another_way(self, error: BedrockError) -> bool:
+        """Take the operation that stands in for a refused one, if there is one."""
+        other = self._operation.instead(error) if self._operation.instead else None
+        if other is None:
+            return False
+        logger.info("%s is asked in another way: %s", other.name, error.message)
+        self._operation = other
+        return True
 
     # ---------------------------------------------------------------------------- one exchange
 
@@ -374,7 +383,7 @@ class Call(Generic[Reply]):
                 request_id=(error.request_id if error else None) or self.request_id,
                 error=type(error).__name__ if error else None,
                 first_reply_after=self._first_reply_after,
-                **_figures(reply),
+                **_figures(reply or getattr(error, "reply", None)),
             ),
         )
 

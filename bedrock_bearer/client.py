@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
     from bedrock_bearer.converse.inputs import GuardrailContentInput, MessagesInput
-    from bedrock_bearer.converse.response import ConverseResponse
+    from bedrock_bearer.converse.response import ConverseResponse, OutputT
     from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.operations import Operation, ProbeResult
     from bedrock_bearer.streams import ConverseStream
     from bedrock_bearer.wire.records import OnEvent
+
 
 Reply = TypeVar("Reply")
 HttpClient = TypeVar("HttpClient")
@@ -195,16 +196,19 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
         model_id: str,
         messages: MessagesInput | None = None,
         *,
+        output_type: type[OutputT] | None = None,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
         **options: Unpack[ConverseOptions],
-    ) -> ConverseResponse:
+    ) -> ConverseResponse[OutputT]:
         """Send messages to a model and return its reply.
 
         Args:
             model_id: a model, an inference profile or a prompt, as id or ARN.
             messages: a text, a message or a list of messages; each a model object or the dict
                 that the API takes. Left out only for a prompt of Prompt management.
+            output_type: a class, dataclass, TypedDict or list of them: the reply's `parsed` is one.
+                The model is held to its JSON Schema, or has to call a tool with it as input.
             timeout: seconds for one attempt, instead of the client's.
             deadline: seconds for the whole call, instead of the client's.
             options: see `ConverseOptions`.
@@ -214,10 +218,11 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
             TransportError: no usable reply came.
             APIError: AWS answered with an error.
             ResponseDecodeError: the reply is not what the API promises.
+            OutputError: the reply does not fit `output_type`; the error has it as `reply`.
 
         See https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
         """
-        operation = operations.converse(model_id, messages, options)
+        operation = operations.converse(model_id, messages, options, output_type)
         return run_blocking(self._call(operation, timeout, deadline).run())
 
     @spell_out_options(ConverseOptions)
@@ -226,10 +231,11 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
         model_id: str,
         messages: MessagesInput | None = None,
         *,
+        output_type: type[OutputT] | None = None,
         timeout: float | Timeout | None | Unset = UNSET,
         deadline: float | None | Unset = UNSET,
         **options: Unpack[ConverseOptions],
-    ) -> ConverseStream:
+    ) -> ConverseStream[OutputT]:
         """Send messages to a model and return its reply as a stream, to be used in a `with`.
 
         The request goes out when the `with` is entered, and is retried until the first event.
@@ -237,6 +243,7 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
         Args:
             model_id: as for `converse`.
             messages: as for `converse`.
+            output_type: as for `converse`; `final_response().parsed` is the output.
             timeout: seconds for one attempt, instead of the client's.
             deadline: seconds for the whole call, instead of the client's.
             options: see `ConverseOptions`.
@@ -252,7 +259,7 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
         """
         from bedrock_bearer.streams import ConverseStream
 
-        operation = operations.converse_stream(model_id, messages, options)
+        operation = operations.converse_stream(model_id, messages, options, output_type)
         return ConverseStream(self._call(operation, timeout, deadline))
 
     @spell_out_options(CountTokensOptions)

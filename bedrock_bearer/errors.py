@@ -31,6 +31,7 @@ BedrockError
 │   ├── ServiceUnavailableError
 │   └── ServiceQuotaError
 ├── ResponseDecodeError             the body is not what the API promises
+│   └── OutputError                 the reply does not fit the `output_type` of the call
 ├── StreamError
 │   ├── StreamInterruptedError
 │   └── EventStreamDecodeError
@@ -316,6 +317,18 @@ class ResponseDecodeError(BedrockError):
         super().__init__(message, **details)
         self.status_code = status_code
         self.body = body
+
+
+class OutputError(ResponseDecodeError):
+    """The reply does not fit the `output_type` of the call. It is not asked for again.
+
+    Attributes:
+        reply: the whole reply.
+    """
+
+    def __init__(self, message: str, *, reply: ConverseResponse, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.reply = reply
 
 
 class StreamError(BedrockError):

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bedrock_bearer.converse.base import load_json, read_model
 from bedrock_bearer.converse.request import ConverseRequest
 from bedrock_bearer.converse.response import ConverseResponse
-from bedrock_bearer.errors import ConfigurationError, ResponseDecodeError
+from bedrock_bearer.errors import (
+    BedrockError,
+    ConfigurationError,
+    InvalidRequestError,
+    OutputError,
+    ResponseDecodeError,
+)
 from bedrock_bearer.wire.endpoint import path_segment
 
 # What only a stream or a rarer operation needs is imported there: starting up takes time.
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.apply_guardrail import ApplyGuardrailResponse
     from bedrock_bearer.converse.base import WireModel
     from bedrock_bearer.converse.count_tokens import CountTokensResponse
+    from bedrock_bearer.converse.output import Output
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.stream_reader import StreamReader
     from bedrock_bearer.wire.messages import WireResponse
@@ -42,6 +50,7 @@ class Operation(Generic[Reply]):
         read: makes the typed reply of a 200 response. For a stream it is given the head of the
             response, with an empty body, and returns the stream's reader.
         model_id: the model, profile or prompt, as it was passed; None where there is none.
+        instead: the operation to try at once after a refusal, if there is another way.
     """
 
     name: str
@@ -50,6 +59,7 @@ class Operation(Generic[Reply]):
     body: bytes
     read: Callable[[WireResponse, KeyDescription], Reply]
     model_id: str | None = None
+    instead: Callable[[BedrockError], Operation[Reply] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +76,30 @@ class ProbeResult:
 
 
 def converse(
-    model_id: str, messages: Any, options: Mapping[str, Any]
-) -> Operation[ConverseResponse]:
+    model_id: str, messages: Any, options: Mapping[str, Any], output_type: Any = None
+) -> Operation[ConverseResponse[Any]]:
     """Return a Converse call.
 
     Raises:
         ConfigurationError: an argument is not valid.
     """
+    if output_type is not None:
+        return _for_output(converse, model_id, messages, options, output_type)
     body = _body(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse"
     return Operation("Converse", "POST", path, body, _read_converse, model_id)
 
 
 def converse_stream(
-    model_id: str, messages: Any, options: Mapping[str, Any]
+    model_id: str, messages: Any, options: Mapping[str, Any], output_type: Any = None
 ) -> Operation[StreamReader]:
     """Return a ConverseStream call.
 
     Raises:
         ConfigurationError: an argument is not valid.
     """
+    if output_type is not None:
+        return _for_output(converse_stream, model_id, messages, options, output_type)
     body = _body(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse-stream"
     return Operation("ConverseStream", "POST", path, body, _read_converse_stream, model_id)
@@ -125,6 +139,77 @@ def apply_guardrail(
 def list_async_invokes() -> Operation[ProbeResult]:
     """Return a ListAsyncInvokes call for one invocation: free, and authenticated."""
     return Operation("ListAsyncInvokes", "GET", "/async-invoke?maxResults=1", b"", _read_probe)
+
+
+# ------------------------------------------------------------------------------- structured output
+
+
+def _for_output(
+    build: Callable[..., Operation[Any]],
+    model_id: str,
+    messages: Any,
+    options: Mapping[str, Any],
+    output_type: Any,
+) -> Operation[Any]:
+    """Return a call that asks for an output: in the best way first, in another if AWS refuses."""
+    from bedrock_bearer.converse.output import output_of
+
+    try:
+        output = output_of(output_type)
+        ways = output.ways(model_id)
+        return _asked(build, output, ways, model_id, messages, options)
+    except ValueError as error:
+        problem = str(error)
+    raise ConfigurationError(f"The call was not sent: {problem}")
+
+
+def _asked(
+    build: Callable[..., Operation[Any]],
+    output: Output[Any],
+    ways: list[str],
+    model_id: str,
+    messages: Any,
+    options: Mapping[str, Any],
+) -> Operation[Any]:
+    way, *others = ways
+    operation = build(model_id, messages, output.asked(way, options))
+
+    def instead(error: BedrockError) -> Operation[Any] | None:
+        # AWS bills nothing for a 400.
+        is_refusal = isinstance(error, InvalidRequestError) and output.is_refusal(
+            way, error.message
+        )
+        if not others or not is_refusal:
+            return None
+        output.remember(model_id, others[0])
+        return _asked(build, output, others, model_id, messages, options)
+
+    def read(response: WireResponse, key: KeyDescription) -> Any:
+        result = operation.read(response, key)
+        if isinstance(result, ConverseResponse):
+            return _with_output(result, output)
+        result.output_of = partial(_with_output, output=output)
+        return result
+
+    return replace(operation, read=read, instead=instead)
+
+
+def _with_output(reply: ConverseResponse[Any], output: Output[Any]) -> ConverseResponse[Any]:
+    if not output.is_in(reply):
+        reply.with_output(
+            None,
+            missing=f"There is no {output.name} in this reply: the model asks for tools first. "
+            "Append its message and that of run_tools to the messages, and call again.",
+        )
+        return reply
+    try:
+        reply.with_output(output.read(reply))
+        return reply
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
+    raise OutputError(
+        problem, reply=reply, status_code=200, request_id=reply.request_id, key=reply.key
+    )
 
 
 # ------------------------------------------------------------------------------ bodies and replies

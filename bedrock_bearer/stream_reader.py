@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.converse.accumulator import StreamAccumulator
 from bedrock_bearer.converse.response import ConverseResponse
@@ -42,6 +43,8 @@ class StreamReader:
     def __init__(self, key: KeyDescription | None, request_id: str | None) -> None:
         self.ended = False
         """Whether the body has ended."""
+        self.output_of: Callable[[ConverseResponse[Any]], ConverseResponse[Any]] | None = None
+        """Puts the output of the call's `output_type` into the whole reply."""
         self._key = key
         self._request_id = request_id
         self._decoder = EventStreamDecoder()
@@ -148,9 +151,21 @@ class StreamReader:
         """
         with suppress(ValueError):
             reply = self._accumulator.response()
+            if self.output_of is not None:
+                reply.with_output(None, missing="Only final_response() has the output of a stream.")
             return reply.with_origin(request_id=self._request_id, key=self._key)
         problem = "The events of the stream do not make a reply that the API promises."
         raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
+
+    def final_response(self) -> ConverseResponse[Any]:
+        """Return the whole reply, with the output that the call asked for.
+
+        Raises:
+            OutputError: the reply does not fit the `output_type`.
+            EventStreamDecodeError: the events do not make a reply.
+        """
+        reply = self.response()
+        return self.output_of(reply) if self.output_of is not None else reply
 
     def partial(self) -> ConverseResponse | None:
         """Return the reply so far, or None if the events do not make one."""

@@ -6,9 +6,10 @@ The two differ only in how they wait for bytes: what the bytes mean is `StreamRe
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from bedrock_bearer.call import run_blocking
+from bedrock_bearer.converse.response import OutputT_co
 from bedrock_bearer.errors import BedrockError, StreamError, TransportError
 from bedrock_bearer.stream_reader import text_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.body import OpenResponse
 
 
-class _Stream:
+class _Stream(Generic[OutputT_co]):
     """What both streams have in common: everything but the waiting."""
 
     def __init__(self, call: Call[StreamReader]) -> None:
@@ -35,13 +36,14 @@ class _Stream:
         return self._call.request_id
 
     @property
-    def partial(self) -> ConverseResponse:
+    def partial(self) -> ConverseResponse[OutputT_co]:
         """The reply so far.
 
         Raises:
             StreamError: the stream was not opened.
         """
-        return self._opened().response()
+        reply: ConverseResponse[Any] = self._opened().response()
+        return reply
 
     async def _open(self) -> None:
         if self._call.attempts:
@@ -90,7 +92,7 @@ class _Stream:
         self._call.emit_call(error=error, reply=reply)
 
 
-class ConverseStream(_Stream):
+class ConverseStream(_Stream[OutputT_co]):
     """A model's reply as it is written: iterate over it for typed events.
 
     The `with` sends the request, and gives the connection back:
@@ -131,23 +133,24 @@ class ConverseStream(_Stream):
         """The text of the reply, piece by piece."""
         return (text for event in self if (text := text_of(event)))
 
-    def final_response(self) -> ConverseResponse:
+    def final_response(self) -> ConverseResponse[OutputT_co]:
         """Read what is left of the stream and return the whole reply, as `converse` would.
 
         Raises:
             StreamInterruptedError: the stream broke or was closed before the message ended.
+            OutputError: the reply does not fit the `output_type` of the call.
             BedrockError: as while iterating.
         """
         for _ in self:
             pass
-        return self._opened().response()
+        return self._opened().final_response()
 
     def close(self) -> None:
         """Give the connection back. What was not read is lost."""
         run_blocking(self._close())
 
 
-class AsyncConverseStream(_Stream):
+class AsyncConverseStream(_Stream[OutputT_co]):
     """A model's reply as it is written, for an event loop; otherwise as `ConverseStream`.
 
     async with client.converse_stream(model_id, "Tell a story.") as stream:
@@ -186,11 +189,11 @@ class AsyncConverseStream(_Stream):
         """The text of the reply, piece by piece."""
         return (text async for event in self if (text := text_of(event)))
 
-    async def final_response(self) -> ConverseResponse:
+    async def final_response(self) -> ConverseResponse[OutputT_co]:
         """Read what is left and return the whole reply; see `ConverseStream.final_response`."""
         async for _ in self:
             pass
-        return self._opened().response()
+        return self._opened().final_response()
 
     async def aclose(self) -> None:
         """Give the connection back. What was not read is lost."""

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -15,12 +15,32 @@ from bedrock_bearer.converse.message import Message
 
 # The modules with blocks and guardrail traces are imported when a reply has one.
 if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import TypeVar
+
     from bedrock_bearer.converse.blocks import ToolUseBlock
     from bedrock_bearer.converse.citations import Citation
     from bedrock_bearer.converse.guardrails import GuardrailTraceAssessment
     from bedrock_bearer.keys.description import KeyDescription
+
+    OutputT = TypeVar("OutputT", default=object)
+    OutputT_co = TypeVar("OutputT_co", covariant=True, default=object)
+
+    class _TypedReply(WireModel, Generic[OutputT_co]):
+        """A reply with an output of a class."""
 else:
+    from typing import TypeVar
+
     from bedrock_bearer.converse.base import Deferred
+
+    OutputT = TypeVar("OutputT")
+    OutputT_co = TypeVar("OutputT_co", covariant=True)
+
+    class _TypedReply(WireModel):
+        # Only type checkers need to know the class of the output.
+        def __class_getitem__(cls, output_type):
+            return cls
 
     GuardrailTraceAssessment = Annotated[
         Any, Deferred("bedrock_bearer.converse.guardrails:GuardrailTraceAssessment")
@@ -109,7 +129,7 @@ class ConverseOutput(WireModel):
     message: Message | None = None
 
 
-class ConverseResponse(WireModel):
+class ConverseResponse(_TypedReply[OutputT_co]):
     """The reply of Converse, or the one that the events of a ConverseStream make.
 
     `trace` is set if the request asked for it, `service_tier` and `performance_config` if the
@@ -127,14 +147,34 @@ class ConverseResponse(WireModel):
 
     _request_id: str | None = PrivateAttr(default=None)
     _key: "KeyDescription | None" = PrivateAttr(default=None)
+    _parsed: Any = PrivateAttr(default=None)
+    _not_parsed: str | None = PrivateAttr(default=None)
 
     def with_origin(
         self, *, request_id: str | None = None, key: "KeyDescription | None" = None
-    ) -> "ConverseResponse":
+    ) -> "Self":
         """Set AWS's id of the request and the description of the key, and return this reply."""
         self._request_id = request_id
         self._key = key
         return self
+
+    def with_output(self, parsed: Any, *, missing: str | None = None) -> None:
+        """Set the output, or why there is none yet."""
+        self._parsed = parsed
+        self._not_parsed = missing
+
+    @property
+    def parsed(self) -> "OutputT_co":
+        """The reply as an instance of the `output_type` of the call; None if it had none.
+
+        Raises:
+            ValueError: the reply is not the output yet: the model asks for tools first, or the
+                stream has not ended.
+        """
+        if self._not_parsed is not None:
+            raise ValueError(self._not_parsed)
+        parsed: OutputT_co = self._parsed
+        return parsed
 
     @property
     def request_id(self) -> str | None:

@@ -25,6 +25,7 @@ from bedrock_bearer import (
     AsyncBedrockClient,
     BedrockClient,
     BedrockError,
+    ConverseResponse,
     RetryPolicy,
     Timeout,
     errors,
@@ -241,6 +242,7 @@ def test_every_error_class_survives_a_pickle_with_its_details() -> None:
     needed: dict[type[BedrockError], dict[str, Any]] = {
         errors.APIError: {"status_code": 403},
         errors.RequestTimeoutError: {"phase": "read", "elapsed": 1.0},
+        errors.OutputError: {"reply": ConverseResponse(stop_reason="end_turn")},
     }
     for error_class in below(BedrockError):
         details = next(

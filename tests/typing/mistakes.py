@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import httpx2
+from pydantic import BaseModel
 
 from bedrock_bearer import (
     AsyncBedrockClient,
@@ -188,6 +189,19 @@ def replies(client: BedrockClient) -> None:
     print(reply.request_id.upper())
     # mistake: a record's member that does not exist
     BedrockClient(on_event=lambda record: print(record.tokens))
+
+
+class City(BaseModel):
+    name: str
+
+
+def outputs(client: BedrockClient) -> None:
+    # mistake: an instance instead of a class
+    client.converse(MODEL, "Rome?", output_type=City(name="Rome"))
+    # mistake: a member that the class does not have
+    print(client.converse(MODEL, "Rome?", output_type=City).parsed.size)
+    # mistake: an output that was not asked for
+    print(client.converse(MODEL, "Rome?").parsed.name)
 
 
 def streams(client: BedrockClient) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, assert_type
+from dataclasses import dataclass
+from typing import Any, TypedDict, assert_type
 
 import httpx
 import httpx2
+from pydantic import BaseModel
 
 from bedrock_bearer import (
     ApiKey,
@@ -22,6 +24,7 @@ from bedrock_bearer import (
     Message,
     MessagesInput,
     OnEvent,
+    OutputError,
     RetryPolicy,
     StreamInterruptedError,
     Timeout,
@@ -332,6 +335,46 @@ def options_handed_on(client: BedrockClient) -> None:
     options: ConverseOptions = {"max_tokens": 100, "temperature": 0, "system": ["Be brief."]}
     client.converse(MODEL, "Hi", **options)
     client.converse_stream(MODEL, "Hi", **options)
+
+
+class City(BaseModel):
+    name: str
+
+
+class Movie(TypedDict):
+    title: str
+
+
+@dataclass
+class Point:
+    x: int
+
+
+def replies_as_instances(client: BedrockClient) -> str:
+    reply = client.converse(MODEL, "Rome?", output_type=City, max_tokens=100)
+    assert_type(reply.parsed, City)
+    assert_type(client.converse(MODEL, "Rome?", output_type=list[City]).parsed, list[City])
+    assert_type(client.converse(MODEL, "Rome?", output_type=Movie).parsed, Movie)
+    assert_type(client.converse(MODEL, "Rome?", output_type=Point).parsed, Point)
+    with client.converse_stream(MODEL, "Rome?", output_type=City) as stream:
+        assert_type(stream.final_response().parsed, City)
+    takes_any_reply(reply)
+    return reply.parsed.name
+
+
+def takes_any_reply(reply: ConverseResponse) -> str:
+    return reply.text
+
+
+async def replies_as_instances_in_an_event_loop(client: AsyncBedrockClient) -> None:
+    reply = await client.converse(MODEL, "Rome?", output_type=City)
+    assert_type(reply.parsed, City)
+    async with client.converse_stream(MODEL, "Rome?", output_type=City) as stream:
+        assert_type((await stream.final_response()).parsed, City)
+
+
+def a_reply_that_does_not_fit(error: OutputError) -> str:
+    return error.reply.text
 
 
 def clients(key: ApiKey, minted: Callable[[], str]) -> None:

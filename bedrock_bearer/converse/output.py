@@ -1,0 +1,223 @@
+"""Structured output: a reply as an instance of a class.
+
+A model writes it either under `outputConfig`, where AWS holds it to a JSON Schema, or as the input
+of a tool that it has to call. What a model does not take, AWS refuses with a 400, which is not
+billed: the next way is tried at once, and remembered for the type.
+
+See https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NotRequired,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+
+from bedrock_bearer.converse.output_models import OUTPUT_CONFIG_MODELS
+from bedrock_bearer.converse.schemas import name_of, output_schema, written_out
+
+if TYPE_CHECKING:
+    from bedrock_bearer.converse.response import ConverseResponse
+
+OutputT = TypeVar("OutputT")
+
+OUTPUT_CONFIG = "outputConfig"
+FORCED_TOOL = "forced tool"
+OFFERED_TOOL = "offered tool"
+
+_REFUSALS = {
+    OUTPUT_CONFIG: re.compile(r"output_?config|text_?format|structured|schema|grammar", re.I),
+    FORCED_TOOL: re.compile(r"tool", re.I),
+    OFFERED_TOOL: re.compile(r"tool", re.I),
+}
+"""What a 400 says if it is about that way, and not about something else in the request."""
+
+_FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+
+
+class Output(Generic[OutputT]):
+    """How a type is asked for, and how it is read out of a reply."""
+
+    def __init__(self, output_type: type[OutputT]) -> None:
+        """Raise ValueError if no JSON Schema can describe the type."""
+        annotation = _accepted(output_type) if sys.version_info < (3, 12) else output_type
+        try:
+            self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+            schema = self._adapter.json_schema()
+            self.name = name_of(schema.get("title") or getattr(output_type, "__name__", "output"))
+            self._schema, is_recursive = written_out(schema)
+            # A tool's input and `outputConfig` are objects: anything else goes into one.
+            self._is_wrapped = "properties" not in self._schema
+            if self._is_wrapped:
+                self._adapter = TypeAdapter(create_model("Output", value=(annotation, ...)))
+                self._schema, is_recursive = written_out(self._adapter.json_schema())
+        except (PydanticUserError, TypeError) as error:
+            problem = str(error).partition("\n")[0]
+        else:
+            self._output_schema = output_schema(self._schema, is_recursive=is_recursive)
+            self._first_ways: dict[str, str] = {}
+            return
+        raise ValueError(f"output_type has no JSON Schema: {problem}")
+
+    @property
+    def tool_name(self) -> str:
+        """The name of the tool whose input is the output."""
+        return f"answer_with_{self.name}"
+
+    # ------------------------------------------------------------------------------- asking for it
+
+    def ways(self, model_id: str) -> list[str]:
+        """Return the ways to ask a model for the output, the best one first."""
+        tools = [FORCED_TOOL, OFFERED_TOOL]
+        config = [] if self._output_schema is None else [OUTPUT_CONFIG]
+        ways = config + tools if _has_output_config(model_id) else tools + config
+        first = self._first_ways.get(model_id)
+        return ways[ways.index(first) :] if first in ways else ways
+
+    def is_refusal(self, way: str, message: str) -> bool:
+        """Return whether a 400 of AWS refuses this way of asking."""
+        return _REFUSALS[way].search(message) is not None
+
+    def remember(self, model_id: str, way: str) -> None:
+        """Begin with this way the next time."""
+        if len(self._first_ways) < 1000:
+            self._first_ways[model_id] = way
+
+    def asked(self, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a call with the output asked for."""
+        if way == OUTPUT_CONFIG:
+            return {**options, "output_config": self._output_config(options.get("output_config"))}
+        return {**options, "tool_config": self._tool_config(way, options.get("tool_config"))}
+
+    def _output_config(self, given: Any) -> dict[str, Any]:
+        definition = {"name": self.name, "schema": json.dumps(self._output_schema)}
+        text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
+        return {**_wire(given), "textFormat": text_format}
+
+    def _tool_config(self, way: str, given: Any) -> dict[str, Any]:
+        schema = {key: self._schema.get(key, []) for key in ("type", "properties", "required")}
+        about = f" {self._schema['description']}" if "description" in self._schema else ""
+        tool = {
+            "toolSpec": {
+                "name": self.tool_name,
+                "description": f"Call this tool to give your final answer.{about}",
+                "inputSchema": {"json": schema},
+            }
+        }
+        config = _wire(given)
+        others = config.get("tools") or []
+        if way == FORCED_TOOL and not config.get("toolChoice"):
+            config["toolChoice"] = {"any": {}} if others else {"tool": {"name": self.tool_name}}
+        return {**config, "tools": [*others, tool]}
+
+    # --------------------------------------------------------------------------------- reading it
+
+    def is_in(self, reply: ConverseResponse[Any]) -> bool:
+        """Return whether a reply is to hold the output: not if the model first asks for tools."""
+        names = {tool.name for tool in reply.tool_uses if tool.type != "server_tool_use"}
+        return not names or self.tool_name in names
+
+    def read(self, reply: ConverseResponse[Any]) -> OutputT:
+        """Return the output in a reply. Raise ValueError if it does not fit the type."""
+        try:
+            value = self._adapter.validate_json(self._json(reply))
+        except ValidationError as error:
+            problem = _problem(error, 1 if self._is_wrapped else 0)
+        else:
+            output: OutputT = value.value if self._is_wrapped else value
+            return output
+        cut = " It was cut off at max_tokens." if reply.stop_reason == "max_tokens" else ""
+        # Raised here so that pydantic's error, which holds the reply, is not chained to it.
+        raise ValueError(f"The reply does not fit {self.name}: {problem}.{cut}")
+
+    def _json(self, reply: ConverseResponse[Any]) -> str:
+        for tool in reply.tool_uses:
+            if tool.name == self.tool_name:
+                return tool.input if isinstance(tool.input, str) else json.dumps(tool.input)
+        fenced = _FENCED.search(reply.text)
+        return fenced[1] if fenced else reply.text
+
+
+def output_of(output_type: Any) -> Output[Any]:
+    """Return the `Output` of a type, built once for each.
+
+    Raises:
+        ValueError: no JSON Schema can describe the type.
+    """
+    try:
+        output: Output[Any] = _cached(output_type)
+        return output
+    except TypeError:
+        # The type cannot be hashed.
+        return Output(output_type)
+
+
+_cached: Any = lru_cache(maxsize=256)(Output)
+
+
+def _has_output_config(model_id: str) -> bool:
+    """Return whether AWS documents structured output for a model or an inference profile."""
+    name = model_id.rpartition("/")[2]
+    return name in OUTPUT_CONFIG_MODELS or name.partition(".")[2] in OUTPUT_CONFIG_MODELS
+
+
+def _accepted(annotation: Any) -> Any:
+    """Return a type with every TypedDict as one that pydantic takes before Python 3.12."""
+    if is_typeddict(annotation) and type(annotation).__module__ == "typing":
+        import typing_extensions
+
+        fields = {
+            name: NotRequired[_accepted(hint)]
+            if name in annotation.__optional_keys__ and get_origin(hint) is not NotRequired
+            else _accepted(hint)
+            for name, hint in get_type_hints(annotation, include_extras=True).items()
+        }
+        typed: Any = typing_extensions.TypedDict
+        made = typed(annotation.__name__, fields)
+        made.__doc__ = annotation.__doc__
+        return made
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    accepted = tuple(_accepted(argument) for argument in arguments)
+    if accepted == arguments or origin in (Annotated, Literal):
+        return annotation
+    return Union[accepted] if origin is UnionType else origin[accepted]  # noqa: UP007
+
+
+def _wire(given: Any) -> dict[str, Any]:
+    """Return a copy of a configuration that the caller gave, as a dict."""
+    if given is None:
+        return {}
+    return given.to_wire() if hasattr(given, "to_wire") else dict(given)
+
+
+def _problem(error: ValidationError, skipped: int) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    place = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in _steps(problems, skipped)
+    ).lstrip(".")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place[:200]}: {problems[0]['msg']}{more}" if place else f"{problems[0]['msg']}{more}"
+
+
+def _steps(problems: list[Any], skipped: int) -> Iterator[int | str]:
+    yield from problems[0]["loc"][skipped:]
