@@ -1,0 +1,174 @@
+"""AWS's own answer to a denial, read with real boto3 from the local Bedrock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.local import Caller, Clock, deny_token_type, statement
+
+from bedrock_bearer.access.denial import Denial
+from bedrock_bearer.aws.toolbox import AuthorizationDetails, fetch_authorization_details
+from bedrock_bearer.errors import ConfigurationError
+from bedrock_bearer.local import LocalBedrock
+
+ARN = "arn:aws:iam::123456789012:policy/NoKeys"
+
+
+def denied(bedrock: LocalBedrock, key: str, region: str = "us-east-1") -> Denial:
+    caller = Caller(bedrock, key, host=f"https://bedrock-runtime.{region}.amazonaws.com")
+    denial = Denial.parse(caller.converse().json()["Message"])
+    assert denial is not None
+    return denial
+
+
+def fetched(denial: Denial) -> AuthorizationDetails:
+    return fetch_authorization_details(denial, sleep=lambda seconds: None)
+
+
+def with_sid(document: dict[str, Any], sid: str) -> dict[str, Any]:
+    return {**document, "Statement": [{"Sid": sid, **document["Statement"][0]}]}
+
+
+def test_aws_names_the_statement_of_an_explicit_denial(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", with_sid(deny_token_type("SHORT_TERM"), "NoShort"), policy_arn=ARN)
+
+    details = fetched(denied(aws, key))
+
+    (deciding,) = details.statements
+    located = deciding.located()
+    assert details.effect == "explicit"
+    assert (deciding.policy_type, deciding.policy_uri, deciding.sid) == (
+        "identity-based policy",
+        ARN,
+        "NoShort",
+    )
+    assert located is not None
+    assert (located.policy_arn, located.sid, located.statement_index) == (ARN, "NoShort", 0)
+    assert details.decided_by == ("bedrock:bearerTokenType",)
+    assert details.context["bedrock:bearerTokenType"] == "SHORT_TERM"
+    assert f"AWS names the statement: Statement[0] (NoShort) of identity-based policy {ARN}" in (
+        details.explain()
+    )
+
+
+def test_a_statement_without_a_sid_is_found_in_its_policy(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    document = deny_token_type("SHORT_TERM")
+    document["Statement"].insert(0, {"Effect": "Allow", "Action": "bedrock:*", "Resource": "*"})
+    aws.attach_policy("dev", document)
+
+    (deciding,) = fetched(denied(aws, key)).statements
+
+    assert deciding.inline
+    assert deciding.index == 1
+
+
+def test_of_two_statements_without_a_sid_none_is_taken_for_the_one(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    document = deny_token_type("SHORT_TERM")
+    document["Statement"].append({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})
+    aws.attach_policy("dev", document)
+
+    details = fetched(denied(aws, key))
+
+    assert [one.statement for one in details.statements] == [None]
+    assert details.decided_by is None
+    assert "AWS names the statement: Statement statement-0 of identity-based" in details.explain()
+
+
+def test_every_statement_that_denies_is_named_the_type_in_the_sentence_first(
+    aws: LocalBedrock,
+) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    aws.attach_service_control_policy(statement("Deny", "bedrock:CallWithBearerToken"))
+    denial = denied(aws, key)
+
+    first = fetched(denial).statements
+    other = fetched(replace(denial, policy_type="identity-based policy")).statements
+
+    assert [one.policy_type for one in first] == [
+        "service control policy",
+        "identity-based policy",
+    ]
+    assert [one.policy_type for one in other] == [
+        "identity-based policy",
+        "service control policy",
+    ]
+    assert fetched(denial).decided_by is None
+
+
+def test_an_implicit_denial_names_no_statement_but_who_did_not_allow(aws: LocalBedrock) -> None:
+    details = fetched(denied(aws, aws.mint_key(policies=[])))
+
+    assert details.effect == "implicit"
+    assert details.statements == ()
+    assert details.without_allow == ("identity-based policy",)
+    assert details.explain().splitlines() == [
+        "AWS lists no statement that denied this request.",
+        "AWS says that no identity-based policy allows it.",
+    ]
+
+
+def test_aws_is_asked_in_the_region_of_the_denial(aws: LocalBedrock) -> None:
+    key = aws.mint_key("LONG_TERM", policies=[])
+
+    details = fetched(denied(aws, key, "eu-central-1"))
+
+    assert details.region == "eu-central-1"
+
+
+def test_a_policy_that_may_not_be_read_leaves_the_sid(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", with_sid(deny_token_type("SHORT_TERM"), "NoShort"), policy_arn=ARN)
+    denial = denied(aws, key)
+    aws.attach_policy("administrator", statement("Deny", "iam:GetRequestAuthorizationPolicy"))
+
+    details = fetched(denial)
+
+    assert [(one.sid, one.statement) for one in details.statements] == [("NoShort", None)]
+    assert "Not read: " + ARN in details.explain()
+    assert "AccessDeniedException" in details.explain()
+
+
+def test_a_refusal_says_which_permission_is_needed(aws: LocalBedrock) -> None:
+    denial = denied(aws, aws.mint_key(policies=[]))
+    aws.attach_policy("administrator", statement("Deny", "iam:GetRequestAuthorizationDetails"))
+
+    with pytest.raises(ConfigurationError, match="permission iam:GetRequestAuthorizationDetails"):
+        fetched(denial)
+
+
+def test_an_id_that_is_not_found_is_asked_for_again_for_three_seconds(aws: LocalBedrock) -> None:
+    clock = Clock()
+    aws.clock = clock
+    denial = denied(aws, aws.mint_key(policies=[]))
+    clock.move(hours=25)
+    waited: list[float] = []
+
+    with pytest.raises(ConfigurationError, match="us-east-1 has no authorization details"):
+        fetch_authorization_details(denial, sleep=waited.append)
+
+    assert sum(waited) == 3
+
+
+def test_details_that_come_late_are_read(aws: LocalBedrock) -> None:
+    clock = Clock()
+    aws.clock = clock
+    denial = denied(aws, aws.mint_key(policies=[]))
+    clock.move(hours=25)
+
+    details = fetch_authorization_details(denial, sleep=lambda s: clock.move(hours=-1))
+
+    assert details.effect == "implicit"
+
+
+def test_a_denial_without_an_id_is_not_asked_about() -> None:
+    denial = Denial.parse("User: x is not authorized to perform: bedrock:CallWithBearerToken")
+    assert denial is not None
+
+    with pytest.raises(ConfigurationError, match="carries no authorization id"):
+        fetched(denial)
