@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
-from bedrock_bearer.access.evaluation import Decision, NamedPolicy, PolicySet, evaluate
+from bedrock_bearer.access import matching
+from bedrock_bearer.access.document import Statement
+from bedrock_bearer.access.evaluation import Decision, evaluate
+from bedrock_bearer.access.policy_set import Layer, NamedPolicy, PolicySet
 from bedrock_bearer.local.organization import KINDS, Organization
 from bedrock_bearer.local.principals import Group, Principal, Principals
 from bedrock_bearer.regions import partition_of
@@ -246,26 +248,19 @@ def decide(checks: list[Check], request: Request) -> Decision:
         session=flat("SESSION"),
         service_control=policies("SERVICE_CONTROL_POLICY"),
         resource_control=policies("RESOURCE_CONTROL_POLICY"),
+        organization_complete=True,
     )
     return evaluate(applying, request.action, request.context, request.resource)
 
 
 def matching_statements(policy: NamedPolicy, request: Request) -> list[MatchedStatement]:
     """Return the statements of a policy that apply to a request."""
-    document = read_document(policy.document)
+    asked = matching.Request.of(request.action, request.context, request.resource)
     return [
-        MatchedStatement(index, statement)
-        for index, statement in enumerate(document.statements)
-        if _applies(document.version, statement, request)
+        MatchedStatement(placed.located.statement_index, placed.located.statement)
+        for placed in Layer.of("", enumerate([policy])).statements
+        if matching.applies(placed, asked)
     ]
-
-
-def _applies(
-    version: Literal["2008-10-17", "2012-10-17"], statement: Statement, request: Request
-) -> bool:
-    alone = PolicyDocument(version=version, statement=[statement])
-    decision = evaluate([alone], request.action, request.context, request.resource)
-    return decision.allowed or decision.effect == "explicit"
 
 
 def _boundary_check(principal: Principal) -> list[Check]:

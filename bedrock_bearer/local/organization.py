@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bedrock_bearer.access.document import read_document
-from bedrock_bearer.access.evaluation import NamedPolicy
+from bedrock_bearer.access.policy_set import NamedPolicy
 
 PolicyKind = Literal["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"]
 TargetKind = Literal["ROOT", "ORGANIZATIONAL_UNIT", "ACCOUNT"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bedrock_bearer.access.document import PolicyDocument, read_document
-from bedrock_bearer.access.evaluation import NamedPolicy
+from bedrock_bearer.access.policy_set import NamedPolicy
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document
 

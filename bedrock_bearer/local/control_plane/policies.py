@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bedrock_bearer.access.document import read_document
-from bedrock_bearer.access.evaluation import NamedPolicy
+from bedrock_bearer.access.policy_set import NamedPolicy
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError
 from bedrock_bearer.local.control_plane.query import (
     Parameters,
