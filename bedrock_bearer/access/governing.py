@@ -162,8 +162,8 @@ class GoverningPolicy:
         """Return the same once IAM's simulator refuses this type and allows the other."""
         return self._raised("simulated", self.statement)
 
-    def confirmed(self, statement: LocatedStatement) -> GoverningPolicy:
-        """Return the same with the statement that AWS itself named."""
+    def confirmed(self, statement: LocatedStatement | None) -> GoverningPolicy:
+        """Return the same with the statement that AWS itself named; None if its text is unknown."""
         return self._raised("confirmed", statement)
 
     def _raised(self, certainty: Certainty, statement: LocatedStatement | None) -> GoverningPolicy:

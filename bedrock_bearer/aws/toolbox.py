@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.access.document import Statement, read_document
+from bedrock_bearer.access.governing import GoverningPolicy
 from bedrock_bearer.access.located import LocatedStatement
 from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors, aws_session
 from bedrock_bearer.errors import BedrockError, ConfigurationError
@@ -102,14 +103,9 @@ class AuthorizationDetails:
 
         Several statements that test different keys deny each by itself: None as well.
         """
-        tested = {
-            tuple(sorted(key for keys in one.statement.condition.values() for key in keys))
-            for one in self.statements
-            if one.statement is not None
-        }
-        if len(tested) != 1 or any(one.statement is None for one in self.statements):
-            return None
-        return tested.pop()
+        located = [one.located() for one in self.statements]
+        tested = {one.condition_keys if one else None for one in located}
+        return tested.pop() if len(tested) == 1 else None
 
     def explain(self) -> str:
         """Say in a few lines what AWS answered."""
@@ -159,6 +155,23 @@ def fetch_authorization_details(
         else:
             break
     return _Reader(client, denial, authorization_id, region).read(pages)
+
+
+def confirm(governing: GoverningPolicy, details: AuthorizationDetails) -> GoverningPolicy:
+    """Return a verdict, `confirmed` if AWS named the statement.
+
+    Where AWS names several, each denies by itself: one that does not look at the type of the key
+    is taken first, since a key of the other type does not help against it. The verdict holds no
+    statement if the text of one of them is not known.
+    """
+    if not details.statements:
+        return governing
+    located = [one.located() for one in details.statements]
+    known = [one for one in located if one is not None]
+    if len(known) < len(located):
+        return governing.confirmed(None)
+    of_any_type = [one for one in known if not one.looks_at(governing.condition_key)]
+    return governing.confirmed((of_any_type or known)[0])
 
 
 class _NotFoundError(BedrockError):

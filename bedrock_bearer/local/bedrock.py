@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+from bedrock_bearer.access.preflight import PROFILE_ARN_KEY
 from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 from bedrock_bearer.keys.description import TokenType, utc_now
 from bedrock_bearer.local import minting
@@ -312,6 +313,9 @@ class LocalBedrock(PolicyAttachments):
         for resource in self._resources_of(call):
             action = ACTION_OF_OPERATION[call.name]
             self._require(principal, action, context, resource, call.region)
+            if ":inference-profile/" in resource or ":application-inference-profile/" in resource:
+                # The models that follow are called through this profile.
+                context[PROFILE_ARN_KEY] = resource
 
     def _require(
         self,
@@ -328,6 +332,9 @@ class LocalBedrock(PolicyAttachments):
     def _resources_of(self, call: Call) -> tuple[str, ...]:
         if call.name in CALLS_OF_A_MODEL:
             return self._runtime.called_model(call).resources
+        if call.name == "GetInferenceProfile":
+            arn = f"arn:{call.partition}:bedrock:{call.region}:{call.account_id}:inference-profile/"
+            return (call.target if call.target.startswith("arn:") else arn + call.target,)
         if call.name == "ApplyGuardrail":
             arn = f"arn:{call.partition}:bedrock:{call.region}:{call.account_id}:guardrail/"
             return (arn + call.target.rpartition("/")[2],)

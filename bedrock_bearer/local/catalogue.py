@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from bedrock_bearer.local.constraints import expect_kind
 from bedrock_bearer.local.http import LocalResponse, json_response
-from bedrock_bearer.local.models import PROFILE_AREAS, LocalModel, ModelCatalogue
+from bedrock_bearer.local.models import PROFILE_REGIONS, LocalModel, ModelCatalogue
 from bedrock_bearer.local.operations import Call
 from bedrock_bearer.local.service_errors import ServiceError, invalid
 from bedrock_bearer.local.validation import read_json
@@ -85,7 +85,13 @@ class Catalogue:
                 f"{area.upper()} {model.name}",
                 "SYSTEM_DEFINED",
             )
-            | {"description": f"Routes requests to {model.name} in {area.upper()} Regions."}
+            | {
+                "description": f"Routes requests to {model.name} in {area.upper()} Regions.",
+                "models": [
+                    {"modelArn": one}
+                    for one in model.arns_behind(area, call.partition, call.region)
+                ],
+            }
             for model in self._models
         ]
         return described + [
@@ -110,4 +116,4 @@ def _description(call: Call, model: LocalModel, arn: str, name: str, kind: str) 
 def area_of(region: str) -> str:
     """Return the area of a Region's inference profiles, such as `us` or `apac`."""
     area = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
-    return area if area in PROFILE_AREAS else "apac"
+    return area if area in PROFILE_REGIONS else "apac"

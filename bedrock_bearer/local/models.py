@@ -11,7 +11,21 @@ from typing import Any
 
 from bedrock_bearer.local.service_errors import invalid
 
-PROFILE_AREAS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "global")
+PROFILE_REGIONS = {
+    "us": ("us-east-1", "us-east-2", "us-west-2"),
+    "us-gov": ("us-gov-east-1", "us-gov-west-1"),
+    "eu": ("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-3"),
+    "apac": ("ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+    "jp": ("ap-northeast-1", "ap-northeast-3"),
+    "au": ("ap-southeast-2", "ap-southeast-4"),
+    "ca": ("ca-central-1",),
+    "sa": ("sa-east-1",),
+    "global": ("",),
+}
+"""The Regions that the inference profiles of an area route to, besides the Region that is called.
+
+A global profile has a foundation model without a Region instead.
+"""
 
 _ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:"
@@ -51,6 +65,11 @@ class LocalModel:
     def arn(self, partition: str, region: str) -> str:
         """The ARN of the model in a Region."""
         return f"arn:{partition}:bedrock:{region}::foundation-model/{self.id}"
+
+    def arns_behind(self, area: str, partition: str, region: str) -> tuple[str, ...]:
+        """Return the ARNs of the model that an inference profile of an area routes to."""
+        regions = dict.fromkeys((region, *PROFILE_REGIONS[area]))
+        return tuple(self.arn(partition, one) for one in regions)
 
     def summary(self, partition: str, region: str) -> dict[str, Any]:
         """The model as `ListFoundationModels` shows it."""
@@ -155,11 +174,11 @@ class ModelCatalogue:
         arn = _ARN.fullmatch(requested)
         name = arn["id"] if arn else requested
         area, _, model_id = name.partition(".")
-        if area in PROFILE_AREAS and not (arn and arn["kind"] == "foundation-model"):
+        if area in PROFILE_REGIONS and not (arn and arn["kind"] == "foundation-model"):
             model = self._models.get(model_id)
             profile_arn = f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{name}"
-            of_model = f"arn:{partition}:bedrock:{region}::foundation-model/{model_id}"
-            return CalledModel(requested, model, (profile_arn, of_model))
+            behind = model.arns_behind(area, partition, region) if model else ()
+            return CalledModel(requested, model, (profile_arn, *behind))
         of_model = f"arn:{partition}:bedrock:{region}::foundation-model/{name}"
         return CalledModel(requested, self._models.get(name), (of_model,))
 

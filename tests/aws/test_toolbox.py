@@ -9,7 +9,12 @@ import pytest
 from support.local import Caller, Clock, deny_token_type, statement
 
 from bedrock_bearer.access.denial import Denial
-from bedrock_bearer.aws.toolbox import AuthorizationDetails, fetch_authorization_details
+from bedrock_bearer.access.governing import GoverningPolicy
+from bedrock_bearer.aws.toolbox import (
+    AuthorizationDetails,
+    confirm,
+    fetch_authorization_details,
+)
 from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.local import LocalBedrock
 
@@ -172,3 +177,60 @@ def test_a_denial_without_an_id_is_not_asked_about() -> None:
 
     with pytest.raises(ConfigurationError, match="carries no authorization id"):
         fetched(denial)
+
+
+# --------------------------------------------------------------------------- the verdict
+
+
+def verdict(denial: Denial) -> GoverningPolicy:
+    governing = GoverningPolicy.from_denial(denial, None)
+    assert governing is not None
+    return confirm(governing, fetched(denial))
+
+
+def test_the_statement_that_aws_names_is_confirmed(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", with_sid(deny_token_type("SHORT_TERM"), "NoShort"), policy_arn=ARN)
+
+    governing = verdict(denied(aws, key))
+
+    assert governing.certainty == "confirmed"
+    assert governing.statement is not None
+    assert governing.statement.sid == "NoShort"
+    assert governing.decided_by == ("bedrock:bearerTokenType",)
+    assert "Certainty: confirmed, AWS itself named the statement." in governing.explain()
+    assert "use a LONG_TERM key" in governing.explain()
+
+
+def test_nothing_is_confirmed_where_aws_lists_no_statement(aws: LocalBedrock) -> None:
+    governing = verdict(denied(aws, aws.mint_key(policies=[])))
+
+    assert governing.certainty == "inferred"
+    assert governing.statement is None
+
+
+def test_a_statement_whose_text_is_not_known_is_confirmed_without_it(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", with_sid(deny_token_type("SHORT_TERM"), "NoShort"))
+    denial = denied(aws, key)
+    aws.attach_policy("administrator", statement("Deny", "iam:GetRequestAuthorizationPolicy"))
+
+    governing = verdict(denial)
+
+    assert governing.certainty == "confirmed"
+    assert (governing.statement, governing.decided_by) == (None, None)
+    assert "use a LONG_TERM key" not in governing.explain()
+
+
+def test_another_type_of_key_is_not_advised_where_a_second_deny_covers_it(
+    aws: LocalBedrock,
+) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    aws.attach_policy("dev", with_sid(statement("Deny", "bedrock:*"), "Everything"))
+
+    governing = verdict(denied(aws, key))
+
+    assert governing.statement is not None
+    assert governing.statement.sid == "Everything"
+    assert "use a LONG_TERM key" not in governing.explain()

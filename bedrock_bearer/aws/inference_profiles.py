@@ -1,0 +1,50 @@
+"""Asks AWS which foundation models are behind an inference profile. Needs the extra `[aws]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bedrock_bearer.access.preflight import ModelResources
+from bedrock_bearer.aws.session import Refusal, aws_errors, aws_session
+from bedrock_bearer.errors import BedrockError, ConfigurationError
+
+GET_PROFILE = "bedrock:GetInferenceProfile"
+
+
+def with_models_of_profile(
+    resources: ModelResources, *, region: str, session: Any = None
+) -> ModelResources:
+    """Return the ARNs that a call needs, with the models that AWS lists behind its profile.
+
+    Args:
+        resources: as `resources_of` returns them; without a profile, nothing is asked.
+        region: the Region that is called.
+        session: the `boto3.Session` whose credentials are used. Default: a new one.
+
+    Raises:
+        ConfigurationError: boto3 or AWS credentials are missing, the profile may not be read, or
+            there is none of this name in the Region.
+        TransportError: AWS cannot be reached.
+    """
+    if resources.profile is None:
+        return resources
+    from botocore.config import Config
+
+    what = f"The inference profile {resources.model} was not read"
+    session = session or aws_session(what)
+    with aws_errors(what):
+        # With a key in the environment, boto3 would use the key in place of these credentials.
+        config = Config(signature_version="v4")
+        client = session.client("bedrock", region_name=region, config=config)
+    with aws_errors(what, _refused):
+        answer = client.get_inference_profile(inferenceProfileIdentifier=resources.model)
+    return ModelResources(
+        resources.model,
+        str(answer["inferenceProfileArn"]),
+        tuple(str(one["modelArn"]) for one in answer["models"]),
+    )
+
+
+def _refused(what: str, refusal: Refusal) -> BedrockError:
+    hint = f" The permission {GET_PROFILE} is needed." if refusal.is_access_denied else ""
+    return ConfigurationError(f"{what}: {refusal}.{hint}", request_id=refusal.request_id)
