@@ -33,11 +33,14 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
     """Calls Amazon Bedrock with an API key from the tasks of one event loop.
 
     Names, arguments, defaults and errors are those of `BedrockClient`; `http_client` is an
-    `httpx.AsyncClient` or `httpx2.AsyncClient`.
+    `httpx.AsyncClient` or `httpx2.AsyncClient`. `on_event` may be a coroutine function: the call
+    waits for it.
 
     Raises:
         ConfigurationError: something is set wrongly, or no key or Region was found.
     """
+
+    _is_async = True
 
     def _connect(
         self, max_connections: int, http_client: httpx.AsyncClient | httpx2.AsyncClient | None

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context, copy_context
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from bedrock_bearer.converse.response import ConverseResponse
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.settings import CallSettings
     from bedrock_bearer.wire.body import OpenResponse
     from bedrock_bearer.wire.clock import Clock
+    from bedrock_bearer.wire.records import Record
     from bedrock_bearer.wire.transport import AsyncTransport, Transport
 
 Reply = TypeVar("Reply")
@@ -62,6 +65,9 @@ class CallIO(Protocol):
     async def sleep(self, clock: Clock, seconds: float) -> None:
         """Wait on a clock."""
 
+    async def wait_for(self, observer: Coroutine[Any, Any, object]) -> None:
+        """Wait for an observer that is a coroutine function."""
+
 
 class ThreadIO:
     """Waits by blocking the thread; its methods never suspend."""
@@ -75,6 +81,10 @@ class ThreadIO:
     async def sleep(self, clock: Clock, seconds: float) -> None:
         clock.sleep(seconds)
 
+    async def wait_for(self, observer: Coroutine[Any, Any, object]) -> None:
+        observer.close()
+        logger.warning("on_event returned a coroutine, which only an AsyncBedrockClient awaits.")
+
 
 class LoopIO:
     """Waits in an event loop."""
@@ -87,6 +97,12 @@ class LoopIO:
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
         await clock.sleep_async(seconds)
+
+    async def wait_for(self, observer: Coroutine[Any, Any, object]) -> None:
+        try:
+            await observer
+        except Exception:  # noqa: BLE001 - an observer's fault is not the caller's
+            logger.warning("on_event raised; the call goes on.", exc_info=True)
 
 
 def run_blocking(flow: Coroutine[Any, Any, Result]) -> Result:
@@ -132,6 +148,7 @@ class Call(Generic[Reply]):
         self._first_reply_after: float | None = None
         self._refused: list[ApiKey] = []
         self._refusal: BedrockError | None = None
+        self._context: Context | None = None
         self._invocation_id = str(uuid.uuid4())
         self._retries = RetryRun(settings.retry, quota, self._deadline_at)
 
@@ -142,7 +159,7 @@ class Call(Generic[Reply]):
             BedrockError: it failed, and no retry helped.
         """
         reply = await self._with_retries(self._exchange)
-        self.emit_call(reply=reply)
+        await self.emit_call(reply=reply)
         return reply
 
     async def open_stream(self, owner: object) -> tuple[OpenResponse, Reply]:
@@ -154,6 +171,8 @@ class Call(Generic[Reply]):
         Raises:
             BedrockError: no event came, and no retry helped.
         """
+        # Whoever closes the stream may be elsewhere by then, in another task or trace.
+        self._context = copy_context() if self.is_heard else None
         return await self._with_retries(self._open_to_first_event, owner)
 
     # ---------------------------------------------------------------------- attempts and keys
@@ -181,9 +200,9 @@ class Call(Generic[Reply]):
         try:
             result = await self._with_a_key(exchange, *arguments)
         except BedrockError as error:
-            self._failed(error)
+            await self._failed(error)
             raise
-        self._succeeded()
+        await self._succeeded()
         return result
 
     async def _with_a_key(
@@ -193,7 +212,7 @@ class Call(Generic[Reply]):
         while True:
             key = await self._io.get_key(self._source)
             try:
-                self._use(key)
+                await self._use(key)
                 return await exchange(key, *arguments)
             except BedrockError as error:
                 if not self._has_another_way(error) and not self._has_another_key(error):
@@ -280,7 +299,7 @@ class Call(Generic[Reply]):
 
     # ------------------------------------------------------------------------------------- keys
 
-    def _use(self, key: ApiKey) -> None:
+    async def _use(self, key: ApiKey) -> None:
         """Note the key of the next request.
 
         Raises:
@@ -289,11 +308,11 @@ class Call(Generic[Reply]):
         """
         previous, self._key = self._key, key
         for unavailable in self._source.pop_unavailable():
-            self._emit_switch(unavailable.key, key.description, unavailable.error)
+            await self._emit_switch(unavailable.key, key.description, unavailable.error)
         if self._refusal is not None and key in self._refused:
             raise self._refusal
         if self._refusal is not None and previous is not None:
-            self._emit_switch(previous.description, key.description, self._refusal)
+            await self._emit_switch(previous.description, key.description, self._refusal)
         self._refusal = None
         check_key_region(key.description, self._endpoint.region)
 
@@ -319,39 +338,38 @@ class Call(Generic[Reply]):
         """Whether anybody takes this call's records."""
         return is_heard(self._settings.on_event)
 
-    def _failed(self, error: BedrockError) -> None:
+    async def _failed(self, error: BedrockError) -> None:
         """Decide about a retry, and tell `on_event`."""
         if error.key is None and self._key is not None:
             error.key = self._key.description
         retry_in = self._retries.plan(error, self.attempts)
-        self._emit_attempt(error, retry_in)
+        await self._emit_attempt(error, retry_in)
         if retry_in is None:
-            self.emit_call(error=error)
+            await self.emit_call(error=error)
 
-    def _succeeded(self) -> None:
+    async def _succeeded(self) -> None:
         """Refund the retry quota, and tell `on_event`."""
         self._retries.succeeded()
         if self._key is not None:
             self._source.accepted(self._key)
         self._first_reply_after = self._clock.monotonic() - self._started_at
-        self._emit_attempt(None, None)
+        await self._emit_attempt(None, None)
 
-    def _emit_switch(
+    async def _emit_switch(
         self, refused: KeyDescription | None, replacement: KeyDescription, error: BedrockError
     ) -> None:
-        from bedrock_bearer.wire.records import KeySwitchRecord, emit
+        from bedrock_bearer.wire.records import KeySwitchRecord
 
         reason = type(error).__name__
         logger.info("%s takes over from %s: %s.", replacement, refused or "no key", reason)
-        emit(self._settings.on_event, KeySwitchRecord(refused, replacement, reason))
+        await self._emit(KeySwitchRecord(refused, replacement, reason))
 
-    def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
+    async def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
         if not self.is_heard:
             return
-        from bedrock_bearer.wire.records import AttemptRecord, emit
+        from bedrock_bearer.wire.records import AttemptRecord
 
-        emit(
-            self._settings.on_event,
+        await self._emit(
             AttemptRecord(
                 operation=self._operation.name,
                 model_id=self._operation.model_id,
@@ -363,29 +381,43 @@ class Call(Generic[Reply]):
                 error=type(error).__name__ if error else None,
                 code=getattr(error, "code", None),
                 retry_in=retry_in,
-            ),
+            )
         )
 
-    def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
+    async def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
         """Tell `on_event` that the call is over."""
         if not self.is_heard:
             return
-        from bedrock_bearer.wire.records import CallRecord, emit
+        from bedrock_bearer.wire.records import CallRecord
 
-        emit(
-            self._settings.on_event,
+        elapsed = self._clock.monotonic() - self._started_at
+        await self._emit(
             CallRecord(
                 operation=self._operation.name,
                 model_id=self._operation.model_id,
                 attempts=self.attempts,
-                elapsed=self._clock.monotonic() - self._started_at,
+                elapsed=elapsed,
                 key=self._key.description if self._key else None,
                 request_id=(error.request_id if error else None) or self.request_id,
                 error=type(error).__name__ if error else None,
                 first_reply_after=self._first_reply_after,
+                started_at=self._clock.utc_now() - timedelta(seconds=elapsed),
+                region=self._endpoint.region,
+                endpoint_url=self._endpoint.url,
+                tags=dict(self._operation.tags or {}),
                 **_figures(reply or getattr(error, "reply", None)),
-            ),
+            )
         )
+
+    async def _emit(self, record: Record) -> None:
+        """Tell `on_event`, in the context of whoever made the call."""
+        from bedrock_bearer.wire.records import emit
+
+        on_event = self._settings.on_event
+        context = self._context
+        waiting = context.run(emit, on_event, record) if context else emit(on_event, record)
+        if waiting is not None:
+            await self._io.wait_for(waiting)
 
 
 def _figures(reply: object) -> dict[str, Any]:
@@ -395,5 +427,7 @@ def _figures(reply: object) -> dict[str, Any]:
         "stop_reason": reply.stop_reason,
         "input_tokens": reply.usage.input_tokens if reply.usage else None,
         "output_tokens": reply.usage.output_tokens if reply.usage else None,
+        "cache_read_input_tokens": reply.usage.cache_read_input_tokens if reply.usage else None,
+        "cache_write_input_tokens": reply.usage.cache_write_input_tokens if reply.usage else None,
         "latency_ms": reply.metrics.latency_ms if reply.metrics else None,
     }

@@ -46,6 +46,8 @@ DEFAULT_MAX_CONNECTIONS = 1000
 class BaseClient(Generic[HttpClient]):
     """What both clients have in common: the settings, the key, and where calls go."""
 
+    _is_async = False
+
     def __init__(
         self,
         api_key: AnyKey | None = None,
@@ -63,7 +65,8 @@ class BaseClient(Generic[HttpClient]):
             raise ConfigurationError("max_connections= takes a whole number.")
         if max_connections < 1:
             raise ConfigurationError("max_connections= must be at least 1.")
-        self._settings = CallSettings(DEFAULT_TIMEOUT, None, RetryPolicy(), None).changed(
+        defaults = CallSettings(DEFAULT_TIMEOUT, None, RetryPolicy(), None, self._is_async)
+        self._settings = defaults.changed(
             timeout=timeout,
             deadline=deadline,
             retry=RetryPolicy() if retry is None else retry,

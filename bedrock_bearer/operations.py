@@ -50,6 +50,7 @@ class Operation(Generic[Reply]):
         read: makes the typed reply of a 200 response. For a stream it is given the head of the
             response, with an empty body, and returns the stream's reader.
         model_id: the model, profile or prompt, as it was passed; None where there is none.
+        tags: the request metadata of the call, for its record.
         instead: the operation to try at once after a refusal, if there is another way.
     """
 
@@ -59,6 +60,7 @@ class Operation(Generic[Reply]):
     body: bytes
     read: Callable[[WireResponse, KeyDescription], Reply]
     model_id: str | None = None
+    tags: Mapping[str, str] | None = None
     instead: Callable[[BedrockError], Operation[Reply] | None] | None = None
 
 
@@ -87,7 +89,8 @@ def converse(
         return _for_output(converse, model_id, messages, options, output_type)
     body = _body(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse"
-    return Operation("Converse", "POST", path, body, _read_converse, model_id)
+    tags = options.get("request_metadata")
+    return Operation("Converse", "POST", path, body, _read_converse, model_id, tags)
 
 
 def converse_stream(
@@ -102,7 +105,8 @@ def converse_stream(
         return _for_output(converse_stream, model_id, messages, options, output_type)
     body = _body(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse-stream"
-    return Operation("ConverseStream", "POST", path, body, _read_converse_stream, model_id)
+    tags = options.get("request_metadata")
+    return Operation("ConverseStream", "POST", path, body, _read_converse_stream, model_id, tags)
 
 
 def count_tokens(

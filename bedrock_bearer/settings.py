@@ -32,6 +32,7 @@ class CallSettings:
     deadline: float | None
     retry: RetryPolicy
     on_event: OnEvent | None
+    is_async: bool = False
 
     def changed(
         self,
@@ -59,7 +60,10 @@ class CallSettings:
         if on_event is not UNSET:
             if on_event is not None and not callable(on_event):
                 raise ConfigurationError("on_event= takes a function of one record, or None.")
-            if iscoroutinefunction(on_event):
-                raise ConfigurationError("on_event= takes a function that is not async.")
+            if iscoroutinefunction(on_event) and not self.is_async:
+                raise ConfigurationError(
+                    "on_event= is a coroutine function: use an AsyncBedrockClient, or give a "
+                    "function that is not async."
+                )
             changes["on_event"] = on_event
         return replace(self, **changes) if changes else self

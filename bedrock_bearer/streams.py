@@ -70,7 +70,7 @@ class _Stream(Generic[OutputT_co]):
         return event
 
     async def _close(self) -> None:
-        self._end()
+        await self._end()
         if self._response is not None:
             await self._response.close()
 
@@ -82,14 +82,14 @@ class _Stream(Generic[OutputT_co]):
             )
         return self._reader
 
-    def _end(self, error: BedrockError | None = None) -> None:
+    async def _end(self, error: BedrockError | None = None) -> None:
         """Read no more, and tell `on_event` once that the call is over."""
         if self._is_over or self._reader is None:
             return
         self._is_over = True
         self._reader.stop()
         reply = self._reader.partial() if self._call.is_heard else None
-        self._call.emit_call(error=error, reply=reply)
+        await self._call.emit_call(error=error, reply=reply)
 
 
 class ConverseStream(_Stream[OutputT_co]):
@@ -124,7 +124,7 @@ class ConverseStream(_Stream[OutputT_co]):
                 return event
             self.close()
             raise StopIteration
-        self._end(failure)
+        run_blocking(self._end(failure))
         self.close()
         raise failure
 
@@ -180,7 +180,7 @@ class AsyncConverseStream(_Stream[OutputT_co]):
                 return event
             await self.aclose()
             raise StopAsyncIteration
-        self._end(failure)
+        await self._end(failure)
         await self.aclose()
         raise failure
 

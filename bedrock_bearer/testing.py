@@ -29,6 +29,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, USE_KEY
@@ -203,11 +204,15 @@ class FakeClock:
     def __init__(self) -> None:
         self.waits: list[float] = []
         self._now = 0.0
-        self.clock = Clock(self.monotonic, self.wait, self._wait_async)
+        self.clock = Clock(self.monotonic, self.wait, self._wait_async, self.utc_now)
 
     def monotonic(self) -> float:
         """Return the seconds passed so far."""
         return self._now
+
+    def utc_now(self) -> datetime:
+        """Return the time of day, which begins at the first of January 1970."""
+        return datetime.fromtimestamp(self._now, UTC)
 
     def wait(self, seconds: float) -> None:
         """Record a wait and move on by it at once."""

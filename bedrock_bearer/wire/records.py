@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.wire.observers import logger
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bedrock_bearer.keys.description import KeyDescription
 
 
@@ -57,6 +59,12 @@ class CallRecord:
         input_tokens, output_tokens: the usage that AWS reports, or None.
         latency_ms: AWS's own latency in milliseconds, or None.
         first_reply_after: seconds until the reply, or a stream's first event, had come; else None.
+        cache_read_input_tokens, cache_write_input_tokens: the cached part of the input, which
+            `input_tokens` leaves out; None if AWS does not report it.
+        started_at: when the call was made, in UTC.
+        region: the AWS Region; None for a custom endpoint without one.
+        endpoint_url: where the call went.
+        tags: the call's `request_metadata`, which AWS's invocation logs hold too.
     """
 
     operation: str
@@ -71,6 +79,12 @@ class CallRecord:
     output_tokens: int | None = None
     latency_ms: int | None = None
     first_reply_after: float | None = None
+    cache_read_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    started_at: datetime | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +106,17 @@ Record = AttemptRecord | CallRecord | KeySwitchRecord
 OnEvent = Callable[[Record], object]
 
 
-def emit(on_event: OnEvent | None, record: Record) -> None:
-    """Tell `on_event`; what it raises is logged and does not break the call."""
+def emit(on_event: OnEvent | None, record: Record) -> Coroutine[Any, Any, object] | None:
+    """Tell `on_event`; return what an async one has left to be awaited.
+
+    What it raises is logged and does not break the call.
+    """
     logger.debug("%r", record)
     if on_event is None:
-        return
+        return None
     try:
-        on_event(record)
+        returned = on_event(record)
     except Exception:  # noqa: BLE001 - an observer's fault is not the caller's
         logger.warning("on_event raised; the call goes on.", exc_info=True)
+        return None
+    return returned if isinstance(returned, Coroutine) else None

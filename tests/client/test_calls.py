@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import inspect
 import json
@@ -159,7 +158,6 @@ def test_what_is_set_wrongly_is_refused_before_anything_is_sent(
         {"timeout": float("nan")},
         {"deadline": 1e9},
         {"on_event": "print"},
-        {"on_event": asyncio.sleep},
         {"http_client": object()},
     ],
     ids=lambda wrong: ",".join(wrong),

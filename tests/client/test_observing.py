@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from support.clients import KEY, MODEL, Colour, FakeTime
 from support.keys import LONG_TERM_SECRET
 from support.replies import (
+    FRAMES,
     INTERNAL,
+    REPLY,
     REQUEST_ID,
     START,
     begun,
     delta,
     error,
+    event,
     exception,
     ok,
     streamed,
@@ -23,7 +29,7 @@ from support.replies import (
 )
 from support.server import HOLD, Received, http_reply, serve
 
-from bedrock_bearer import ApiKey, Timeout, errors
+from bedrock_bearer import ApiKey, AsyncBedrockClient, BedrockClient, Timeout, errors
 from bedrock_bearer.wire.records import AttemptRecord, CallRecord
 
 DESCRIPTION = ApiKey.parse(KEY).description
@@ -58,7 +64,10 @@ def observed(
 
 
 def test_a_call_that_succeeds_at_once_gives_two_records(colour: Colour, time: FakeTime) -> None:
-    assert observed(colour, [ok()], time) == [
+    attempt, call = observed(colour, [ok()], time)
+
+    assert call.endpoint_url.startswith("http://127.0.0.1:")
+    assert [attempt, dataclasses.replace(call, endpoint_url=None)] == [
         AttemptRecord(
             operation="Converse",
             model_id=MODEL,
@@ -80,6 +89,7 @@ def test_a_call_that_succeeds_at_once_gives_two_records(colour: Colour, time: Fa
             output_tokens=2,
             latency_ms=120,
             first_reply_after=1,
+            started_at=datetime.fromtimestamp(0, UTC),
         ),
     ]
 
@@ -239,6 +249,104 @@ def test_an_observer_that_raises_does_not_break_the_call(
             assert stream.final_response().text == "Hello there"
 
     assert "the observer's own fault" in caplog.text
+
+
+@pytest.mark.parametrize("call", ["converse", "stream"])
+def test_the_record_of_a_call_has_its_cache_tokens_region_and_tags(
+    call: str, colour: Colour, time: FakeTime
+) -> None:
+    usage = {
+        "inputTokens": 1,
+        "outputTokens": 2,
+        "totalTokens": 10,
+        "cacheReadInputTokens": 3,
+        "cacheWriteInputTokens": 4,
+    }
+    frames = [*FRAMES[:-1], event("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})]
+    reply = streamed(*frames) if call == "stream" else http_reply({**REPLY, "usage": usage})
+    records: list[Any] = []
+    with (
+        serve([reply]) as server,
+        colour.client(
+            server.url, region="eu-west-1", on_event=records.append, retry=time.retry()
+        ) as client,
+    ):
+        if call == "stream":
+            with client.stream(request_metadata={"team": "search"}) as stream:
+                list(stream)
+        else:
+            client.converse(request_metadata={"team": "search"})
+
+    record = records[-1]
+    assert (record.cache_read_input_tokens, record.cache_write_input_tokens) == (3, 4)
+    assert (record.region, record.tags) == ("eu-west-1", {"team": "search"})
+    assert record.started_at == datetime.fromtimestamp(0, UTC)
+
+
+def test_an_observer_that_is_a_coroutine_function_is_awaited_by_the_async_client() -> None:
+    seen: list[str] = []
+
+    async def observer(record: object) -> None:
+        await asyncio.sleep(0)
+        seen.append(type(record).__name__)
+
+    async def call(url: str) -> None:
+        async with AsyncBedrockClient(KEY, endpoint_url=url, on_event=observer) as client:
+            await client.converse(MODEL, "Hi")
+            assert seen == ["AttemptRecord", "CallRecord"]
+            async with client.converse_stream(MODEL, "Hi") as stream:
+                assert len(seen) == 3
+                await stream.final_response()
+
+    with serve([ok(), streamed()]) as server:
+        asyncio.run(call(server.url))
+
+    assert seen == ["AttemptRecord", "CallRecord"] * 2
+
+
+def test_an_async_observer_that_raises_does_not_break_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def observer(_: object) -> None:
+        raise RuntimeError("the observer's own fault")
+
+    async def call(url: str) -> str:
+        async with AsyncBedrockClient(KEY, endpoint_url=url, on_event=observer) as client:
+            return (await client.converse(MODEL, "Hi")).text
+
+    with serve([ok()]) as server:
+        assert asyncio.run(call(server.url)) == "Hello there"
+
+    assert "the observer's own fault" in caplog.text
+
+
+def test_the_sync_client_takes_no_coroutine_function(caplog: pytest.LogCaptureFixture) -> None:
+    async def observer(_: object) -> None: ...
+
+    with pytest.raises(errors.ConfigurationError, match="AsyncBedrockClient"):
+        BedrockClient(KEY, region="us-east-1", on_event=observer)
+    with serve([ok()]) as server:
+        hidden = BedrockClient(KEY, endpoint_url=server.url, on_event=lambda r: observer(r))
+        with hidden as client:
+            assert client.converse(MODEL, "Hi").text == "Hello there"
+
+    assert "only an AsyncBedrockClient awaits" in caplog.text
+
+
+def test_the_record_of_a_stream_is_told_in_the_context_that_opened_it(colour: Colour) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="elsewhere")
+    seen: list[str] = []
+    with (
+        serve([streamed()]) as server,
+        colour.client(server.url, on_event=lambda _: seen.append(variable.get())) as client,
+    ):
+        stream = client.stream()
+        token = variable.set("the caller")
+        with stream:
+            variable.reset(token)
+            list(stream)
+
+    assert seen == ["the caller", "the caller"]
 
 
 def test_records_are_logged_for_debugging_without_an_observer(
