@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     )
     from bedrock_bearer.access.denial import Denial
     from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
-    from bedrock_bearer.access.evaluation import Decision, NamedPolicy, PolicySet, evaluate
+    from bedrock_bearer.access.evaluation import Decision, evaluate
+    from bedrock_bearer.access.explanation import explain_denial
     from bedrock_bearer.access.governing import GoverningPolicy
+    from bedrock_bearer.access.linting import Finding, lint
     from bedrock_bearer.access.located import LocatedStatement
     from bedrock_bearer.access.location import locate
+    from bedrock_bearer.access.policy_set import NamedPolicy, PolicySet
     from bedrock_bearer.aws.policies import FetchedPolicies, fetch_policies
 
 __all__ = [
     "Decision",
     "Denial",
     "FetchedPolicies",
+    "Finding",
     "GoverningPolicy",
     "LocatedStatement",
     "NamedPolicy",
@@ -40,8 +44,10 @@ __all__ = [
     "deny_key_creation",
     "deny_use",
     "evaluate",
+    "explain_denial",
     "fetch_policies",
     "limit_key_age",
+    "lint",
     "locate",
     "read_document",
 ]
@@ -57,6 +63,9 @@ if not TYPE_CHECKING:
             "evaluation",
             "location",
             "located",
+            "policy_set",
+            "explanation",
+            "linting",
             "bedrock_bearer.aws.policies",
         ],
         __all__,

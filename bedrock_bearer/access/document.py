@@ -1,4 +1,4 @@
-"""IAM policy documents, as models that read any valid one and say where another is wrong.
+"""IAM policy documents: models that read what IAM takes and say where another text is wrong.
 
 See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
 """
@@ -6,6 +6,7 @@ See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -24,11 +25,13 @@ from bedrock_bearer.access.conditions import is_operator
 
 Scalar = str | bool | int | float
 
+_ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?_.-]+")
+
 
 def _check_operators(block: dict[str, Any]) -> dict[str, Any]:
     unknown = next((name for name in block if not is_operator(name)), None)
     if unknown is not None:
-        raise ValueError(f"{unknown!r} is no condition operator")
+        raise ValueError(f"{unknown!r} is not a condition operator")
     return block
 
 
@@ -38,7 +41,18 @@ def _is_list_or_text(value: object) -> object:
     return value
 
 
+def _check_actions(value: str | list[str]) -> str | list[str]:
+    for text in value if isinstance(value, list) else [value]:
+        if not _ACTION.fullmatch(text):
+            raise ValueError(
+                f"{text!r} is not an action that IAM takes: it is * or SERVICE:ACTION, with "
+                "wildcards in the ACTION alone"
+            )
+    return value
+
+
 Texts = Annotated[str | list[str], BeforeValidator(_is_list_or_text)]
+Actions = Annotated[Texts, AfterValidator(_check_actions)]
 Principals = Literal["*"] | dict[str, str | list[str]]
 Conditions = Annotated[
     dict[str, dict[str, Scalar | list[Scalar]]], AfterValidator(_check_operators)
@@ -57,7 +71,7 @@ class Element(BaseModel):
     )
 
     def to_wire(self) -> dict[str, Any]:
-        """The element as AWS writes it."""
+        """Return the element as AWS writes it."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
@@ -68,8 +82,8 @@ class Statement(Element):
     effect: Literal["Allow", "Deny"]
     principal: Principals | None = None
     not_principal: Principals | None = None
-    action: Texts | None = None
-    not_action: Texts | None = None
+    action: Actions | None = None
+    not_action: Actions | None = None
     resource: Texts | None = None
     not_resource: Texts | None = None
     condition: Conditions = Field(default_factory=dict)
@@ -78,8 +92,12 @@ class Statement(Element):
     def _check_alternatives(self) -> Self:
         if (self.action is None) == (self.not_action is None):
             raise ValueError("needs either Action or NotAction")
+        has_principal = self.principal is not None or self.not_principal is not None
         if self.resource is not None and self.not_resource is not None:
             raise ValueError("must not have both Resource and NotResource")
+        # Only a role's trust policy, which names who may assume the role, has no Resource.
+        if self.resource is None and self.not_resource is None and not has_principal:
+            raise ValueError("needs either Resource or NotResource")
         if self.principal is not None and self.not_principal is not None:
             raise ValueError("must not have both Principal and NotPrincipal")
         return self
@@ -100,25 +118,26 @@ class PolicyDocument(Element):
 
     @property
     def statements(self) -> list[Statement]:
-        """The statements, as a list in any case."""
+        """The statements as a list."""
         return self.statement if isinstance(self.statement, list) else [self.statement]
 
-    def to_json(self) -> str:
-        """The document as JSON, ready to attach."""
-        return json.dumps(self.to_wire(), indent=2)
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the document as JSON, ready to attach; without an indent, as short as it gets."""
+        separators = (",", ":") if indent is None else None
+        return json.dumps(self.to_wire(), indent=indent, separators=separators)
 
 
 def read_document(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:
     """Read a policy document: a model, the dict that AWS writes, or its JSON.
 
     Raises:
-        ValueError: it is no valid policy; the text says in one line where and why.
+        ValueError: IAM would not take it; the text says in one line where and why.
     """
     if isinstance(document, PolicyDocument):
         return document
     given = _from_json(document) if isinstance(document, str) else document
     try:
-        return PolicyDocument.model_validate(given)
+        return PolicyDocument.model_validate(given, by_alias=True, by_name=False)
     except ValidationError as error:
         problem = _first_problem(error, given)
     raise ValueError(problem)

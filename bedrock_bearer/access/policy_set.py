@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bedrock_bearer.access.document import PolicyDocument, read_document
@@ -86,21 +86,30 @@ class PolicySet:
             *_layer("session policy", self.session),
         ]
 
+    def merged_with(self, more: PolicySet) -> PolicySet:
+        """Return the set with the policies of another one in each layer."""
+        return replace(
+            self,
+            identity=[*self.identity, *more.identity],
+            boundary=[*self.boundary, *more.boundary],
+            session=[*self.session, *more.session],
+            service_control=[*self.service_control, *more.service_control],
+            resource_control=[*self.resource_control, *more.resource_control],
+            vpc_endpoint=[*self.vpc_endpoint, *more.vpc_endpoint],
+        )
+
     def beside_others(self) -> PolicySet:
         """Return the set as part of a larger one, of which other policies may allow everything.
 
         Only one policy can be a permissions boundary or the policy of a VPC endpoint: these two
         layers stay as they are.
         """
-        return PolicySet(
+        return replace(
+            self,
             identity=[*self.identity, OTHER_POLICIES],
-            boundary=self.boundary,
             session=[*self.session, OTHER_POLICIES] if self.session else (),
             service_control=_with_others(self.service_control),
             resource_control=_with_others(self.resource_control),
-            vpc_endpoint=self.vpc_endpoint,
-            unread=self.unread,
-            organization_complete=self.organization_complete,
         )
 
     def _levels(self, policy_type: str, given: Sequence[Policy | Sequence[Policy]]) -> list[Layer]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bedrock_bearer.access.denial import account_of
 from bedrock_bearer.access.document import read_document
-from bedrock_bearer.access.evaluation import NamedPolicy, PolicySet
+from bedrock_bearer.access.policy_set import IDENTITY, NamedPolicy, PolicySet
+from bedrock_bearer.access.request_context import principal_context
 from bedrock_bearer.aws.session import aws_client, aws_errors, aws_session, failure_name
 from bedrock_bearer.errors import ConfigurationError
 
@@ -32,11 +33,14 @@ class FetchedPolicies:
         principal_arn: the principal.
         policies: the policies that were read.
         unread: what could not be read, and why, a line each. It may decide as well.
+        context: the condition keys of the principal's requests that AWS tells, such as its ARN, its
+            tags and its organisation.
     """
 
     principal_arn: str
     policies: PolicySet
     unread: list[str]
+    context: dict[str, Any] = field(default_factory=dict)
 
 
 def fetch_policies(principal_arn: str | None = None, *, session: Any = None) -> FetchedPolicies:
@@ -88,6 +92,9 @@ class _Reading:
         )
         self._failures = (BotoCoreError, ClientError)
         self._unread: list[str] = []
+        self._unread_types: dict[str, None] = {}
+        self._policy_type = IDENTITY
+        self._context = principal_context(principal_arn)
 
     def fetched(self) -> FetchedPolicies:
         boundary, identity = self._in_account()
@@ -97,21 +104,30 @@ class _Reading:
             boundary=boundary,
             service_control=self._of_organisation("SERVICE_CONTROL_POLICY", targets),
             resource_control=self._of_organisation("RESOURCE_CONTROL_POLICY", targets),
+            organization_complete=True,
         )
         if self._is_session:
-            self._unread.append("session policies: AWS does not show them")
-        return FetchedPolicies(self._arn, policies, self._unread)
+            self._policy_type = "session policy"
+            self._note_unread("session policies: AWS does not show them")
+        # Resource control policies do not reach the actions that govern keys.
+        self._unread_types.pop("resource control policy", None)
+        policies = replace(policies, unread=tuple(self._unread_types))
+        return FetchedPolicies(self._arn, policies, self._unread, self._context)
 
     def _in_account(self) -> tuple[list[NamedPolicy], list[NamedPolicy]]:
         """Return the permissions boundary and the identity-based policies."""
         account = account_of(self._arn)
         if account != self._caller_account:
-            self._unread.append(
+            self._unread_types["permissions boundary"] = None
+            self._note_unread(
                 "identity-based policies and permissions boundary: the AWS credentials are of "
                 f"the account {self._caller_account}, not of {account}"
             )
             return [], []
-        return self._boundary(), self._identity()
+        self._policy_type = "permissions boundary"
+        boundary = self._boundary()
+        self._policy_type = IDENTITY
+        return boundary, self._identity()
 
     def _identity(self) -> list[NamedPolicy]:
         policies = self._policies_of(self._kind, self._name)
@@ -137,7 +153,13 @@ class _Reading:
     def _boundary(self) -> list[NamedPolicy]:
         named = self._kind.capitalize()
         answer = self._asked(self._iam, f"get_{self._kind}", **{f"{named}Name": self._name})
-        boundary = answer[named].get("PermissionsBoundary") if answer else None
+        if answer is None:
+            return []
+        principal = answer[named]
+        self._context |= {"aws:PrincipalArn": principal["Arn"]}
+        tags = principal.get("Tags") or []
+        self._context |= {f"aws:PrincipalTag/{tag['Key']}": tag["Value"] for tag in tags}
+        boundary = principal.get("PermissionsBoundary")
         return self._managed(boundary["PermissionsBoundaryArn"]) if boundary else []
 
     def _managed(self, arn: str) -> list[NamedPolicy]:
@@ -154,16 +176,18 @@ class _Reading:
         try:
             return [NamedPolicy(read_document(document), name, arn)]
         except ValueError as error:
-            self._unread.append(f"{arn or name}: {error}")
+            self._note_unread(f"{arn or name}: {error}")
         return []
 
     def _targets(self) -> list[str]:
         """Return the account and all above it, up to the root of the organisation."""
+        self._policy_type = "service control policy"
         account = account_of(self._arn)
         answer = self._asked(self._organizations, "describe_organization")
         # No such policy applies without an organisation, or in its management account.
         if account is None or answer is None:
             return []
+        self._context["aws:PrincipalOrgID"] = answer["Organization"]["Id"]
         if answer["Organization"]["MasterAccountId"] == account:
             return []
         targets = [account]
@@ -175,6 +199,7 @@ class _Reading:
         return targets
 
     def _of_organisation(self, kind: str, targets: list[str]) -> list[list[NamedPolicy]]:
+        self._policy_type = kind.lower().replace("_", " ")
         levels = [
             [
                 policy
@@ -223,4 +248,8 @@ class _Reading:
         service = client.meta.service_model.service_name
         action = client.meta.method_to_api_mapping[operation]
         asked = ", ".join(f"{name}={value}" for name, value in arguments.items())
-        self._unread.append(f"{service}:{action}({asked}): {code}")
+        self._note_unread(f"{service}:{action}({asked}): {code}")
+
+    def _note_unread(self, what: str) -> None:
+        self._unread.append(what)
+        self._unread_types[self._policy_type] = None

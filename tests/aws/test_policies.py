@@ -342,9 +342,10 @@ def test_what_was_not_read_is_said(aws: str, iam: Any, monkeypatch: pytest.Monke
 
     result = explain("--token-type", "SHORT_TERM")
 
-    assert result.exit_code == 4
+    assert result.exit_code == 8
     assert "Not read: iam:ListUserPolicies(UserName=dev): AccessDenied" in result.stderr
-    assert "could be read" in result.stdout
+    assert "undecided: it depends on " in result.stdout
+    assert "identity-based policy" in result.stdout
 
 
 def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from bedrock_bearer.access import read_document
 from bedrock_bearer.cli import cli
 
+ALLOW_ALL = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 DENIED = (
     "User: arn:aws:iam::123456789012:user/dev is not authorized to perform: "
     "bedrock:CallWithBearerToken on resource: * with an explicit deny in an identity-based policy"
@@ -26,7 +27,7 @@ def run(*arguments: str, text: str | None = None) -> Result:
 def policies(tmp_path: Path) -> list[str]:
     """The arguments for two policy files: all is allowed, but SHORT_TERM keys."""
     allow = tmp_path / "allow.json"
-    allow.write_text(json.dumps({"Statement": {"Effect": "Allow", "Action": "*"}}))
+    allow.write_text(json.dumps(ALLOW_ALL))
     deny = tmp_path / "deny.json"
     deny.write_text(run("deny", "SHORT_TERM").stdout)
     return ["--policy", str(allow), "--policy", str(deny)]
@@ -40,7 +41,9 @@ def policies(tmp_path: Path) -> list[str]:
         ["allow-only", "LONG_TERM"],
         ["allow-only", "LONG_TERM", "--scp"],
         ["max-age", "5"],
-        ["deny-all", "--mantle"],
+        ["deny-all", "--bedrock-only"],
+        ["deny-all", "--mantle", "--json-min"],
+        ["deny-creation", "--except", "arn:aws:iam::123456789012:role/admin"],
     ],
 )
 def test_a_policy_is_printed_ready_to_attach(arguments: list[str]) -> None:
@@ -106,7 +109,7 @@ def test_json_is_one_document(policies: list[str]) -> None:
     result = run("explain", *policies, "--token-type", "SHORT_TERM", "--json")
 
     document: dict[str, Any] = json.loads(result.stdout)
-    assert document["statement"]["sid"] == "DenyShortTermKeyUse"
+    assert [one["sid"] for one in document["statements"]] == ["DenyShortTermKeyUse"]
     assert document["exit_code"] == 4
 
 
@@ -139,3 +142,117 @@ def test_a_file_that_is_not_there_is_one_line() -> None:
 
     assert result.exit_code == 2
     assert "No such file" in result.stderr
+
+
+# ------------------------------------------------------------------- files for what they are
+
+
+def written(tmp_path: Path, *arguments: str) -> str:
+    """Return a file with a policy that the command line writes."""
+    path = tmp_path / f"{arguments[0]}.json"
+    path.write_text(run(*arguments).stdout)
+    return str(path)
+
+
+def answer(*arguments: str) -> tuple[str, int]:
+    result = run("explain", *arguments, "--json")
+    document = json.loads(result.stdout)
+    assert document["exit_code"] == result.exit_code
+    return document["outcome"], result.exit_code
+
+
+@pytest.mark.parametrize("mantle", [[], ["--mantle"]])
+def test_a_control_policy_denies_or_does_not_and_allows_nothing(
+    tmp_path: Path, mantle: list[str]
+) -> None:
+    scp = written(tmp_path, "deny", "LONG_TERM", "--scp")
+
+    assert answer("--scp", scp, "--token-type", "LONG_TERM", *mantle) == ("denied", 4)
+    assert answer("--scp", scp, "--token-type", "SHORT_TERM", *mantle) == ("not denied", 0)
+
+
+def test_complete_files_allow_or_deny(tmp_path: Path) -> None:
+    scp = written(tmp_path, "deny", "LONG_TERM", "--scp")
+    allow = tmp_path / "allow.json"
+    allow.write_text(json.dumps(ALLOW_ALL))
+    files = ["--scp", scp, "--policy", str(allow), "--complete"]
+
+    assert answer(*files, "--token-type", "SHORT_TERM") == ("allowed", 0)
+    assert answer("--scp", scp, "--complete", "--token-type", "SHORT_TERM") == ("denied", 4)
+    result = run("explain", *files, "--token-type", "SHORT_TERM")
+    assert "taken to stand beside FullAWSAccess" in result.stdout
+
+
+def test_what_an_answer_depends_on_is_named_and_can_be_given(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/admin"
+    scp = written(tmp_path, "deny-all", "--except", role)
+    asked = ["--scp", scp, "--token-type", "SHORT_TERM"]
+
+    undecided = run("explain", *asked)
+    assert undecided.exit_code == 8
+    assert "undecided: it depends on aws:PrincipalArn" in undecided.stdout
+    assert answer(*asked, "--context", f"aws:PrincipalArn={role}") == ("not denied", 0)
+    assert answer(*asked, "--context", "aws:PrincipalArn=arn:aws:iam::1:role/x") == ("denied", 4)
+
+
+@pytest.mark.parametrize("kind", ["--boundary", "--vpc-endpoint"])
+def test_what_the_only_policy_of_its_kind_does_not_allow_is_denied(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps({"Statement": {**ALLOW_ALL["Statement"], "Action": "s3:*"}}))
+
+    assert answer(kind, str(path), "--token-type", "LONG_TERM") == ("denied", 4)
+
+
+def test_a_key_that_never_expires_slips_through_a_limit_on_the_age(tmp_path: Path) -> None:
+    limit = json.loads(run("max-age", "5").stdout)
+    del limit["Statement"][1]
+    path = tmp_path / "limit.json"
+    path.write_text(json.dumps(limit))
+
+    assert answer("--scp", str(path), "--age-days", "30") == ("denied", 4)
+    assert answer("--scp", str(path), "--age-days", "5") == ("not denied", 0)
+    assert answer("--scp", str(path), "--never-expires") == ("not denied", 0)
+    linted = run("lint", str(path), "--as", "scp", "--json")
+    assert linted.exit_code == 4
+    findings = {one["id"]: one["statement"] for one in json.loads(linted.stdout)["findings"]}
+    assert findings == {"age-without-null": 0, "reset-open": 0}
+
+
+def test_the_lint_of_a_clean_policy_ends_with_zero(tmp_path: Path) -> None:
+    result = run("lint", written(tmp_path, "deny-all"))
+
+    assert (result.exit_code, result.stdout) == (0, "Nothing found.\n")
+
+
+def test_a_limit_on_the_age_says_that_a_reset_is_not_covered() -> None:
+    assert "--deny-reset" in run("max-age", "5").stderr
+    covered = run("max-age", "5", "--deny-reset")
+    assert covered.stderr == ""
+    assert "iam:ResetServiceSpecificCredential" in covered.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--terraform"], 'resource "aws_iam_policy"'),
+        (["--terraform", "--scp"], 'resource "aws_organizations_policy"'),
+        (["--cloudformation"], '"AWS::IAM::ManagedPolicy"'),
+        (["--cloudformation", "--scp"], '"AWS::Organizations::Policy"'),
+    ],
+)
+def test_a_policy_can_be_printed_as_infrastructure(arguments: list[str], expected: str) -> None:
+    assert expected in run("deny", "LONG_TERM", *arguments).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["deny-all", "--except", "role/admin"],
+        ["explain", "--scp", "x", "--token-type", "LONG_TERM", "--context", "aws:SourceIp"],
+        ["explain", "--token-type", "LONG_TERM"],
+    ],
+)
+def test_options_that_say_nothing_are_a_matter_of_usage(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2

@@ -1,0 +1,327 @@
+"""`bedrock-bearer policy explain`: what policies say, and why a call was denied."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from bedrock_bearer.cli.outcome import OK, REFUSED, UNDECIDED, print_json
+from bedrock_bearer.cli.policy_files import LAYERS, read_policy, refuse
+from bedrock_bearer.facts import LONGEST_AGE_DAYS
+
+if TYPE_CHECKING:
+    from bedrock_bearer.access.denial import Denial
+    from bedrock_bearer.access.governing import GoverningPolicy
+    from bedrock_bearer.access.located import LocatedStatement
+    from bedrock_bearer.access.policy_set import PolicySet
+    from bedrock_bearer.access.questions import Question
+    from bedrock_bearer.aws.policies import FetchedPolicies
+    from bedrock_bearer.keys.description import KeyDescription
+
+Command = Callable[..., None]
+
+_EXIT_CODES = {"allowed": OK, "not denied": OK, "denied": REFUSED, "undecided": UNDECIDED}
+
+
+def _files(name: str, text: str) -> Callable[[Command], Command]:
+    return click.option(name, multiple=True, type=click.Path(), metavar="FILE", help=text)
+
+
+@click.command()
+@_files("--policy", "An identity-based policy.")
+@_files("--scp", "A service control policy.")
+@_files("--rcp", "A resource control policy.")
+@_files("--boundary", "The permissions boundary.")
+@_files("--session", "A session policy.")
+@_files("--vpc-endpoint", "The policy of the VPC endpoint.")
+@click.option("--complete", is_flag=True, help="The files are all policies that there are.")
+@click.option(
+    "--context",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A condition key of the request; without a value, one that it does not carry.",
+)
+@click.option("--from-aws", is_flag=True, help="Read the principal's policies from AWS.")
+@click.option(
+    "--token-type",
+    type=click.Choice(["SHORT_TERM", "LONG_TERM"]),
+    help="Ask about calls with keys of this type.",
+)
+@click.option("--key", "key_source", metavar="SOURCE", help="The key: env:NAME, file:PATH or -.")
+@click.option(
+    "--age-days",
+    type=click.IntRange(1, LONGEST_AGE_DAYS),
+    help="Ask about creating a key that lives so long.",
+)
+@click.option("--never-expires", is_flag=True, help="Ask about creating a key without an age.")
+@click.option("--mantle", is_flag=True, help="Ask about the bedrock-mantle endpoint.")
+@click.option("--message", metavar="-", help="Explain the denial on standard input.")
+@click.option("--redact", is_flag=True, help="Mask account ids and ARNs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def explain(**options: Any) -> None:
+    """Say what policies decide on a call with a key, or on the creation of one.
+
+    Files are taken for what they are given as, and not for all policies that there are, unless
+    --complete is given. The answer is `denied` (exit code 4), `not denied` by these, `allowed` (0)
+    or `undecided` (8), which depends on what it names.
+
+    With --message -, the denial on standard input is explained (exit code 4), and its statement is
+    looked for in the policies given. With --from-aws, the policies are read of the principal that
+    the denial names, else of the IAM user of the key, else of the AWS credentials that are used.
+    """
+    asked = _Asked(**options)
+    asked.check()
+    output = _Output(asked.as_json, asked.redact)
+    key = _key(asked.key_source, asked.token_type)
+    policies = _policies(asked)
+    if asked.message == "-":
+        denial = _denial(as_json=asked.as_json)
+        fetched = _fetched(denial.principal_arn, key) if asked.from_aws else None
+        _explain_denial(denial, key, asked, policies, fetched, output)
+    question = _question(key, asked)
+    fetched = _fetched(None, key) if asked.from_aws else None
+    _explain_decision(question, asked, policies, fetched, output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of the command."""
+
+    policy: tuple[str, ...]
+    scp: tuple[str, ...]
+    rcp: tuple[str, ...]
+    boundary: tuple[str, ...]
+    session: tuple[str, ...]
+    vpc_endpoint: tuple[str, ...]
+    complete: bool
+    context: tuple[str, ...]
+    from_aws: bool
+    token_type: str | None
+    key_source: str | None
+    age_days: int | None
+    never_expires: bool
+    mantle: bool
+    message: str | None
+    redact: bool
+    as_json: bool
+
+    @property
+    def files(self) -> dict[str, tuple[str, ...]]:
+        """The files of each kind of policy."""
+        members = {"identity": "policy", "vpc-endpoint": "vpc_endpoint"}
+        return {kind: getattr(self, members.get(kind, kind)) for kind in LAYERS}
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The condition keys given, of which one given twice has several values."""
+        known: dict[str, Any] = {}
+        for text in self.context:
+            name, _, value = text.partition("=")
+            if not value:
+                known[name] = None
+            elif known.get(name) is None:
+                known[name] = value
+            else:
+                earlier = known[name]
+                known[name] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        return known
+
+    def check(self) -> None:
+        """Raise if the options do not go together."""
+        if self.message not in (None, "-"):
+            raise click.UsageError("--message takes - : the denial is read from standard input.")
+        if self.message == "-" and self.key_source == "-":
+            raise click.UsageError("--message - and --key - cannot both read standard input.")
+        if not (any(self.files.values()) or self.from_aws or self.message):
+            raise click.UsageError("Give --policy FILE or --from-aws, or --message - and a denial.")
+        if not all(":" in text.partition("=")[0] and "=" in text for text in self.context):
+            raise click.UsageError("--context takes KEY=VALUE, such as aws:SourceIp=203.0.113.7.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """How the answer is printed: as lines or as one JSON document, masked or not."""
+
+    as_json: bool
+    redact: bool
+
+    def end(self, document: dict[str, Any], lines: list[str], code: int) -> NoReturn:
+        """Print the answer, and exit."""
+        if self.as_json:
+            document = {"ok": code == OK, "exit_code": code, **document}
+            print_json(self._masked(document))
+        else:
+            for unread in document.get("unread") or []:
+                click.echo(self._masked(f"Not read: {unread}"), err=True)
+            for line in lines:
+                click.echo(self._masked(line))
+        sys.exit(code)
+
+    def _masked(self, answer: Any) -> Any:
+        from bedrock_bearer.access.explanation import mask
+
+        if not self.redact:
+            return answer
+        if isinstance(answer, dict):
+            return {self._masked(name): self._masked(value) for name, value in answer.items()}
+        if isinstance(answer, (list, tuple)):
+            return [self._masked(value) for value in answer]
+        return mask(answer) if isinstance(answer, str) else answer
+
+
+def _key(source: str | None, token_type: str | None) -> KeyDescription | None:
+    """Return the key that is asked about; a type that was given overrides the key's own."""
+    from bedrock_bearer.keys.description import KeyDescription, TokenType
+    from bedrock_bearer.keys.stored import read_key
+
+    if source is None and token_type is None:
+        return None
+    unnamed = KeyDescription(None, "", "the command line")
+    key = unnamed if source is None else read_key(source).description
+    return key if token_type is None else replace(key, token_type=TokenType(token_type))
+
+
+def _policies(asked: _Asked) -> PolicySet:
+    from bedrock_bearer.access.policy_set import PolicySet
+
+    layers: dict[str, Any] = {
+        LAYERS[kind].member: [read_policy(path, as_json=asked.as_json) for path in paths]
+        for kind, paths in asked.files.items()
+    }
+    return PolicySet(**layers)
+
+
+def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPolicies:
+    from bedrock_bearer.aws.policies import fetch_policies
+    from bedrock_bearer.regions import partition_of, region_of_environment
+
+    if principal_arn is None and key is not None:
+        partition = partition_of(region_of_environment() or "us-east-1")
+        principal_arn = key.principal_arn(partition)
+    return fetch_policies(principal_arn)
+
+
+def _of(fetched: FetchedPolicies | None) -> dict[str, Any]:
+    if fetched is None:
+        return {}
+    return {"principal_arn": fetched.principal_arn, "unread": fetched.unread}
+
+
+# -------------------------------------------------------------------------- a pasted denial
+
+
+def _denial(*, as_json: bool) -> Denial:
+    from bedrock_bearer.access.denial import Denial
+
+    denial = Denial.parse(sys.stdin.read())
+    if denial is None:
+        refuse("Standard input holds no denial in AWS's form.", as_json=as_json)
+    return denial
+
+
+def _explain_denial(
+    denial: Denial,
+    key: KeyDescription | None,
+    asked: _Asked,
+    policies: PolicySet,
+    fetched: FetchedPolicies | None,
+    output: _Output,
+) -> NoReturn:
+    from bedrock_bearer.access.explanation import explain_denial
+    from bedrock_bearer.access.governing import GoverningPolicy
+    from bedrock_bearer.access.location import locate
+
+    governing = GoverningPolicy.from_denial(denial, key)
+    candidates: list[LocatedStatement] = []
+    known = asked.known
+    for one in (policies, fetched.policies if fetched else None):
+        if one is None:
+            continue
+        context = {**(fetched.context if fetched else {}), **known}
+        candidates += locate(governing or denial, one, context)
+        if governing is not None and governing.statement is None:
+            governing = governing.located_in(one, context)
+    explanation = governing.explain() if governing else explain_denial(denial)
+    document = {
+        "outcome": "denied",
+        "depends_on": [],
+        "action": denial.action,
+        "effect": denial.effect,
+        "policy_type": denial.policy_type,
+        "authorization_id": denial.authorization_id,
+        "certainty": governing.certainty if governing else None,
+        "decided_by": governing.decided_by if governing else None,
+        "explanation": explanation,
+        "statements": [one.to_document() for one in _statements(governing, candidates)],
+        **_of(fetched),
+    }
+    is_said = governing is not None and governing.statement is not None
+    more = [] if is_said else [f"May have refused: {one.describe()}" for one in candidates]
+    output.end(document, [*explanation.splitlines(), *more], REFUSED)
+
+
+def _statements(
+    governing: GoverningPolicy | None, candidates: list[LocatedStatement]
+) -> list[LocatedStatement]:
+    if governing is not None and governing.statement is not None:
+        return [governing.statement]
+    return candidates
+
+
+# ------------------------------------------------------------------------------ a decision
+
+
+def _question(key: KeyDescription | None, asked: _Asked) -> Question:
+    from bedrock_bearer.access.questions import creation_of_key, use_of_key
+
+    if asked.age_days is not None or asked.never_expires:
+        return creation_of_key(None if asked.never_expires else asked.age_days)
+    if key is None or key.token_type is None:
+        raise click.UsageError(
+            "Say what is asked: --token-type, --key, --age-days or --never-expires."
+        )
+    return use_of_key(key.token_type, mantle=asked.mantle, region=key.region)
+
+
+def _explain_decision(
+    question: Question,
+    asked: _Asked,
+    policies: PolicySet,
+    fetched: FetchedPolicies | None,
+    output: _Output,
+) -> NoReturn:
+    from bedrock_bearer.access.questions import ask
+
+    if fetched is not None:
+        policies = fetched.policies.merged_with(policies)
+        question = question.knowing(fetched.context)
+    question = question.knowing(asked.known)
+    answer = ask(policies, question, complete=asked.complete or fetched is not None)
+    decision = answer.decision
+    who = f" by {fetched.principal_arn}" if fetched else ""
+    lines = [f"{question.describe()}{who}", answer.describe()]
+    if decision.statement is not None and not decision.allowed:
+        lines.append(decision.statement.describe())
+    if any(":" in name for name in decision.depends_on):
+        lines.append("Tell a condition key with --context KEY=VALUE.")
+    lines += [f"Taken for granted: {text}." for text in decision.assumptions]
+    document = {
+        "outcome": answer.outcome,
+        "depends_on": decision.depends_on,
+        "action": question.action,
+        "context": {**question.asked, **asked.known},
+        "effect": decision.effect,
+        "policy_type": decision.policy_type,
+        "certainty": None,
+        "decided_by": decision.statement.condition_keys if decision.statement else None,
+        "reason": answer.describe(),
+        "explanation": "\n".join(lines),
+        "statements": [decision.statement.to_document()] if decision.statement else [],
+        "assumptions": decision.assumptions,
+        **_of(fetched),
+    }
+    output.end(document, lines, _EXIT_CODES[answer.outcome])
