@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, Unpack
 
 from bedrock_bearer import operations
-from bedrock_bearer.call import CallIO, LoopIO
+from bedrock_bearer.call import LoopIO
 from bedrock_bearer.client import BaseClient
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
 from bedrock_bearer.settings import UNSET, Unset
@@ -13,8 +13,9 @@ from bedrock_bearer.signatures import spell_out_options
 from bedrock_bearer.wire.transport import AsyncTransport
 
 if TYPE_CHECKING:
-    import httpx
-    import httpx2
+    # Named in a type that is text.
+    import httpx  # noqa: F401
+    import httpx2  # noqa: F401
 
     from bedrock_bearer.converse.apply_guardrail import (
         ApplyGuardrailResponse,
@@ -41,13 +42,8 @@ class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
     """
 
     _is_async = True
-
-    def _connect(
-        self, max_connections: int, http_client: httpx.AsyncClient | httpx2.AsyncClient | None
-    ) -> tuple[AsyncTransport, CallIO]:
-        clock = self._settings.retry.clock
-        transport = AsyncTransport(self._endpoint.url, clock, max_connections, http_client)
-        return transport, LoopIO(transport)
+    _transport_class = AsyncTransport
+    _io_class = LoopIO
 
     @spell_out_options(ConverseOptions)
     async def converse(

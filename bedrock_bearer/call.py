@@ -72,8 +72,8 @@ class CallIO(Protocol):
 class ThreadIO:
     """Waits by blocking the thread; its methods never suspend."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.transport: Transport | AsyncTransport = transport
+    def __init__(self, transport: Transport | AsyncTransport) -> None:
+        self.transport = transport
 
     async def get_key(self, source: KeySource) -> ApiKey:
         return source.get_key()
@@ -89,8 +89,8 @@ class ThreadIO:
 class LoopIO:
     """Waits in an event loop."""
 
-    def __init__(self, transport: AsyncTransport) -> None:
-        self.transport: Transport | AsyncTransport = transport
+    def __init__(self, transport: Transport | AsyncTransport) -> None:
+        self.transport = transport
 
     async def get_key(self, source: KeySource) -> ApiKey:
         return await source.get_key_async()
@@ -381,6 +381,7 @@ class Call(Generic[Reply]):
                 error=type(error).__name__ if error else None,
                 code=getattr(error, "code", None),
                 retry_in=retry_in,
+                reply_lost=getattr(error, "reply_lost", False),
             )
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
 
 from bedrock_bearer import operations
-from bedrock_bearer.call import Call, CallIO, ThreadIO, run_blocking
+from bedrock_bearer.call import Call, LoopIO, ThreadIO, run_blocking
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
 from bedrock_bearer.errors import ConfigurationError, RegionError
 from bedrock_bearer.keys.default import client_source
@@ -14,13 +14,15 @@ from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.settings import UNSET, CallSettings, Unset
 from bedrock_bearer.signatures import spell_out_options
 from bedrock_bearer.wire.attempt import Timeout
+from bedrock_bearer.wire.body import DEFAULT_MAX_REPLY_BYTES
 from bedrock_bearer.wire.endpoint import Endpoint, resolve_endpoint
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
 from bedrock_bearer.wire.transport import Transport
 
 if TYPE_CHECKING:
-    import httpx
-    import httpx2
+    # Named in a type that is text.
+    import httpx  # noqa: F401
+    import httpx2  # noqa: F401
 
     from bedrock_bearer.converse.apply_guardrail import (
         ApplyGuardrailResponse,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.operations import Operation, ProbeResult
     from bedrock_bearer.streams import ConverseStream
     from bedrock_bearer.wire.records import OnEvent
+    from bedrock_bearer.wire.transport import AsyncTransport
 
 
 Reply = TypeVar("Reply")
@@ -47,6 +50,8 @@ class BaseClient(Generic[HttpClient]):
     """What both clients have in common: the settings, the key, and where calls go."""
 
     _is_async = False
+    _transport_class: ClassVar[type[Transport] | type[AsyncTransport]]
+    _io_class: ClassVar[type[ThreadIO] | type[LoopIO]]
 
     def __init__(
         self,
@@ -58,13 +63,12 @@ class BaseClient(Generic[HttpClient]):
         deadline: float | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
         http_client: HttpClient | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
-        if isinstance(max_connections, bool) or not isinstance(max_connections, int):
-            raise ConfigurationError("max_connections= takes a whole number.")
-        if max_connections < 1:
-            raise ConfigurationError("max_connections= must be at least 1.")
+        _check_count("max_connections=", max_connections)
+        _check_count("max_reply_bytes=", max_reply_bytes)
         defaults = CallSettings(DEFAULT_TIMEOUT, None, RetryPolicy(), None, self._is_async)
         self._settings = defaults.changed(
             timeout=timeout,
@@ -80,12 +84,15 @@ class BaseClient(Generic[HttpClient]):
         self._source = source
         self._quota = RetryQuota()
         self._endpoint = _endpoint_for(self._source, region, endpoint_url)
-        self._transport, self._io = self._connect(max_connections, http_client)
+        self._transport: Any = self._transport_class(
+            self._endpoint.url,
+            self._settings.retry.clock,
+            max_connections,
+            http_client,
+            max_reply_bytes,
+        )
+        self._io = self._io_class(self._transport)
         self._owns_transport = True
-
-    def _connect(self, max_connections: int, http_client: HttpClient | None) -> tuple[Any, CallIO]:
-        """Return the transport, and what a call waits for over it."""
-        raise NotImplementedError
 
     @property
     def region(self) -> str | None:
@@ -146,6 +153,13 @@ class BaseClient(Generic[HttpClient]):
         return Call(operation, settings, self._source, self._quota, self._endpoint, self._io)
 
 
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{name} takes a whole number.")
+    if value < 1:
+        raise ConfigurationError(f"{name} must be at least 1.")
+
+
 def _endpoint_for(source: KeySource, region: str | None, endpoint_url: str | None) -> Endpoint:
     description = source.describe()
     try:
@@ -176,6 +190,8 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
         retry: when to try again. Default: `RetryPolicy()`, three attempts.
         max_connections: how many requests may be under way at once; further ones wait for
             `Timeout.pool` seconds. Default 1000.
+        max_reply_bytes: how large a reply, or a whole stream, may be; a larger one raises
+            `ResponseDecodeError`. Default 256 MB.
         http_client: an `httpx.Client` or `httpx2.Client` to send with instead of connections of
             our own. It stays yours to close.
         on_event: a function that gets an `AttemptRecord`, `CallRecord` or `KeySwitchRecord`.
@@ -186,12 +202,8 @@ class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
     See https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html.
     """
 
-    def _connect(
-        self, max_connections: int, http_client: httpx.Client | httpx2.Client | None
-    ) -> tuple[Transport, CallIO]:
-        clock = self._settings.retry.clock
-        transport = Transport(self._endpoint.url, clock, max_connections, http_client)
-        return transport, ThreadIO(transport)
+    _transport_class = Transport
+    _io_class = ThreadIO
 
     @spell_out_options(ConverseOptions)
     def converse(

@@ -21,6 +21,7 @@ BedrockError
 │   │   ├── OperationDeniedError        the key was accepted, the operation was not
 │   │   └── ModelAccessError            the account may not use this model (yet)
 │   ├── InvalidRequestError
+│   │   └── InputTooLongError           the prompt exceeds the model's context window
 │   ├── ResourceNotFoundError
 │   ├── ThrottlingError
 │   │   └── DailyQuotaError
@@ -256,6 +257,10 @@ class InvalidRequestError(APIError):
     """The service or the model found the request invalid."""
 
 
+class InputTooLongError(InvalidRequestError):
+    """The prompt, or the prompt and `max_tokens`, exceed the model's context window."""
+
+
 class ResourceNotFoundError(APIError):
     """The model, inference profile or other resource does not exist here."""
 
@@ -340,7 +345,10 @@ class StreamInterruptedError(StreamError):
 
     Attributes:
         partial: the reply as far as it had come, or None.
+        reply_lost: always True; see `TransportError`.
     """
+
+    reply_lost: bool = True
 
     def __init__(
         self, message: str, *, partial: ConverseResponse | None = None, **details: Any

@@ -114,6 +114,10 @@ def checked_region(region: str, source: str) -> tuple[str, str]:
     )
 
 
+LONGEST_CONFIG = 1024 * 1024
+"""How many characters of a configuration file are read."""
+
+
 def _config_path(environ: Mapping[str, str]) -> str:
     return os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
 
@@ -124,7 +128,9 @@ def _region_of_profile(profile: str, path: str) -> tuple[str | None, str]:
 
     parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open(encoding="utf-8") as file:
+            # A device such as /dev/zero has no end.
+            parser.read_string(file.read(LONGEST_CONFIG))
     except FileNotFoundError:
         return None, "no such file"
     except (OSError, ValueError, configparser.Error):

@@ -68,9 +68,13 @@ class LoopStream:
             was_lost = protocol.lost.done()
             _drop(handshake, protocol)
             if was_lost:
-                raise protocol.error or ConnectionResetError("the connection was closed")
+                raise protocol.error or ConnectionResetError(0, "the connection was closed")
             raise self.attempt.timeout_error("connect")
-        protocol.use(handshake.result())
+        transport = handshake.result()
+        # asyncio gives None for a connection that ended as the handshake did.
+        if transport is None:
+            raise ConnectionResetError(0, "the connection was closed")
+        protocol.use(transport)
 
     async def write(self, pieces: list[memoryview], phase: str = "write") -> bool:
         """Send a request; see `ThreadStream.write`."""
@@ -120,11 +124,16 @@ class LoopStream:
 
     def close(self) -> None:
         """Close the connection. A task that waits for it sees its end."""
-        self._protocol.is_at_end = True
+        protocol = self._protocol
+        protocol.is_at_end = True
+        protocol.wake()
         # Where its loop has ended, only the garbage collector can close it.
         with suppress(RuntimeError):
-            self._protocol.transport.abort()
-        self._protocol.wake()
+            if asyncio.get_running_loop() is protocol.loop:
+                protocol.transport.abort()
+                return
+        with suppress(RuntimeError):
+            protocol.loop.call_soon_threadsafe(protocol.transport.abort)
 
     def forget(self) -> None:
         """Close the copy that a fork made of the connection; the other side sees nothing of it."""

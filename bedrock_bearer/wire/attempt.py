@@ -195,20 +195,24 @@ class Attempt:
         return self._deadline_error() if self._nearest == "deadline" else self._phase_error(phase)
 
     def _deadline_error(self) -> RequestTimeoutError:
-        return RequestTimeoutError(
+        error = RequestTimeoutError(
             "The call's deadline has passed.",
             phase="deadline",
             elapsed=self.clock.monotonic() - self._call_started_at,
         )
+        error.reply_lost = self.request_was_sent
+        return error
 
     def _phase_error(self, phase: str) -> RequestTimeoutError:
-        return RequestTimeoutError(
+        error = RequestTimeoutError(
             _TIMEOUT_MESSAGES[phase].format(getattr(self.timeout, phase)),
             phase=phase,
             elapsed=self.elapsed,
             # Before the request has gone out whole nothing can have been billed.
             retryable=phase in ("connect", "write"),
         )
+        error.reply_lost = self.request_was_sent
+        return error
 
 
 _TIMEOUT_MESSAGES = {

@@ -20,6 +20,10 @@ from bedrock_bearer.keys.description import KeyDescription, TokenType
 MAX_BODY_CHARACTERS = 4096
 """How much of a body an error keeps."""
 
+_LONGEST_CODE = 200
+_LONGEST_TARGET = 200
+_MOST_ERRORS = 5
+
 RETRYABLE_STATUSES = frozenset({500, 502, 503, 504})
 
 _KEY_SENTENCES: tuple[tuple[str, type[errors.APIError]], ...] = (
@@ -46,6 +50,18 @@ _MODEL_ACCESS_SENTENCES = (
     "end of its life",
     "not allowed from unsupported countries",
     "account is not authorized to invoke this api operation",
+)
+
+_TOO_LONG_SENTENCES = (
+    "input is too long",
+    "prompt is too long",
+    "exceed context limit",
+    "exceeds the context window",
+    "maximum context length",
+    "too many input tokens",
+    "input tokens exceeded",
+    "input tokens exceeds",
+    "too many total text bytes",
 )
 
 _CLASSES_BY_CODE: dict[str, type[errors.APIError]] = {
@@ -116,7 +132,7 @@ def error_from_response(
     return _build(
         status=status,
         code=_code(lower.get("x-amzn-errortype"), document, text),
-        message=_message(document, text) or f"HTTP status {status} without an explanation",
+        message=_redirect(status, lower) or _message(document, text) or _nothing_said(status),
         body=text,
         key=key,
         request_id=lower.get("x-amzn-requestid"),
@@ -186,6 +202,8 @@ def _build(
     if denial is not None:
         return _denied(denial, message, key, details)
     error_class = _by_sentence(message) or _by_code(code) or _by_status(status)
+    if error_class is errors.InvalidRequestError and _is_too_long(message):
+        error_class = errors.InputTooLongError
     error = error_class(message, **details)
     if not _may_retry(error_class, code, status):
         error.retryable = False
@@ -233,6 +251,11 @@ def _by_sentence(message: str) -> type[errors.APIError] | None:
     return None
 
 
+def _is_too_long(message: str) -> bool:
+    lower = message.lower().replace("`", "")
+    return any(part in lower for part in _TOO_LONG_SENTENCES)
+
+
 def _by_code(code: str | None) -> type[errors.APIError] | None:
     if code is None:
         return None
@@ -263,7 +286,8 @@ def _code(header: str | None, document: dict[str, Any] | None, text: str) -> str
         candidates += [found.group(1) or found.group(2)] if found else []
     for candidate in candidates:
         if isinstance(candidate, str) and candidate.strip():
-            return candidate.split(":", 1)[0].rsplit("#", 1)[-1].strip()
+            name = candidate.split(":", 1)[0].rsplit("#", 1)[-1].strip()[:_LONGEST_CODE]
+            return name.encode("utf-8", "replace").decode()
     return None
 
 
@@ -275,8 +299,38 @@ def _message(document: dict[str, Any] | None, text: str) -> str:
     candidates = [document.get(name) for name in ("Message", "message", "errorMessage")]
     if isinstance(envelope, dict):
         candidates.append(envelope.get("message"))
-    candidates.append(envelope)
-    return next((text for text in candidates if isinstance(text, str) and text), "")
+    # What gateways write: FastAPI's `detail`, RFC 9457's `detail` and `title`, a list of `errors`.
+    candidates += [envelope, document.get("detail"), document.get("title"), document.get("errors")]
+    return next((text for value in candidates if (text := _text(value))), "")
+
+
+def _text(value: object) -> str:
+    """Return what a value of an error's JSON says, at most so much of it."""
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_text, value[:_MOST_ERRORS])))[:MAX_BODY_CHARACTERS]
+    if isinstance(value, dict):
+        names = ("message", "detail", "msg", "title", "reason")
+        value = next((value[name] for name in names if isinstance(value.get(name), str)), "")
+    if not isinstance(value, str):
+        return ""
+    # Half of a surrogate pair, which JSON can hold, could not be printed.
+    return value[:MAX_BODY_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def _nothing_said(status: int) -> str:
+    return f"HTTP status {status} without an explanation"
+
+
+def _redirect(status: int, headers: Mapping[str, str]) -> str:
+    if not 300 <= status < 400:
+        return ""
+    # A query may hold anything.
+    target = headers.get("location", "").partition("?")[0][:_LONGEST_TARGET]
+    where = f" to {target}" if target.isprintable() and target else ""
+    return (
+        f"The endpoint answers with a redirect{where} (HTTP status {status}), which is not "
+        "followed: the key goes to the endpoint alone. Set endpoint_url= to where calls belong."
+    )
 
 
 def _plain(text: str) -> str:

@@ -44,6 +44,7 @@ _LOOPBACK_NETWORK = 127
 _LOOPBACK_V6 = bytes(15) + b"\1"
 
 _LONGEST_HOST = 253
+_LONGEST_LABEL = 63
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _AWS_HOST = re.compile(
@@ -236,8 +237,8 @@ def _parse_url(text: str, source: str) -> _Url | str:
         return "it holds a user name or password"
     if "?" in text or "#" in text:
         return "it holds a query or a fragment"
-    if not _is_host(host):
-        return "its host is missing or not valid"
+    if not _is_host(host) or port == 0:
+        return "its host or port is not valid"
     if not _PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
         return "its path is not valid"
     url = _Url(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, parts.path, source)
@@ -248,7 +249,7 @@ def _parse_url(text: str, source: str) -> _Url | str:
 
 def _is_host(host: str) -> bool:
     if len(host) <= _LONGEST_HOST and _HOST.fullmatch(host):
-        return ".." not in host
+        return all(0 < len(label) <= _LONGEST_LABEL for label in host.rstrip(".").split("."))
     with suppress(OSError):
         # A zone (`%eth0`) has no place in a URL that others can use.
         return "%" not in host and bool(socket.inet_pton(socket.AF_INET6, host))

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,16 +47,56 @@ def family_of(http_client: object, class_name: str, owner: str) -> ModuleType:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the two kinds of client are called: ours, httpx's and httpcore's."""
+
+    client_name: str
+    httpx_name: str
+    httpcore_name: str
+    httpcore_method: str
+
+
+THREADS = Colour("BedrockClient", "Client", "HTTPConnection", "handle_request")
+EVENT_LOOP = Colour(
+    "AsyncBedrockClient", "AsyncClient", "AsyncHTTPConnection", "handle_async_request"
+)
+
+
+class ForeignConnections:
+    """Tells whether a request goes over a caller's own client, or to a mock."""
+
+    def __init__(self, colour: Colour, http_client: Any) -> None:
+        self._exchange_class = ThreadForeignExchange if colour is THREADS else LoopForeignExchange
+        self._mock = MockSender(colour.httpcore_name, colour.httpcore_method)
+        self._client = http_client
+        self._sender: HttpxSender | None = None
+        if http_client is not None:
+            family = family_of(http_client, colour.httpx_name, colour.client_name)
+            self._sender = HttpxSender(http_client, family)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the caller has closed his client."""
+        return self._client is not None and bool(self._client.is_closed)
+
+    def exchange(self, attempt: Attempt) -> ThreadForeignExchange | LoopForeignExchange | None:
+        """Return what carries a request; None if our own connections do."""
+        if self._sender is not None:
+            return self._exchange_class(self._sender, attempt)
+        return self._exchange_class(self._mock, attempt) if self._mock.is_active() else None
+
+
 class HttpxSender:
     """Sends over a caller's own client."""
 
     def __init__(self, client: Any, family: ModuleType) -> None:
-        self.client = client
+        self._client = client
         self._family = family
 
     def send(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> Any:
         """Send a request; return httpx's response, in an event loop as a coroutine."""
-        return self.client.send(
+        return self._client.send(
             self._family.Request(
                 request.method,
                 _parsed_url(self._family, request.url),

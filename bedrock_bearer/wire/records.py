@@ -29,6 +29,8 @@ class AttemptRecord:
         error: the name of the error's class; None for a success.
         code: AWS's name of the error, or None.
         retry_in: seconds until the next attempt; None if there will be none.
+        reply_lost: whether the connection broke, or the time was over, after the request had gone
+            out whole: the work may have been done, and be billed again if the call is retried.
     """
 
     operation: str
@@ -41,6 +43,7 @@ class AttemptRecord:
     error: str | None = None
     code: str | None = None
     retry_in: float | None = None
+    reply_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

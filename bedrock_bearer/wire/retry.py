@@ -36,8 +36,13 @@ class RetryPolicy:
     Retried: 500, 502, 503 and 504, throttling, a model that is not ready, and connection faults.
     Never retried: a 403, 408 or 424, or `Too many tokens per day`.
 
+    A connection that breaks after the request went out whole may have cost a model's work, which
+    AWS bills again when the call is retried. AWS's own SDKs retry it, and so does this by default.
+
     Args:
         max_attempts: how often a call is tried in all. Default 3; 1 switches retries off.
+        retry_broken_replies: retry when the connection broke after the request went out whole
+            (`error.reply_lost`). On by default; the work may be billed twice.
         retry_read_timeouts: also retry when the reply did not come in time. Off by default: the
             request went out, and the work may be billed twice.
         clock: the time to wait on; tests give their own.
@@ -48,6 +53,7 @@ class RetryPolicy:
     """
 
     max_attempts: int = 3
+    retry_broken_replies: bool = True
     retry_read_timeouts: bool = False
     clock: Clock = SYSTEM_CLOCK
     jitter: Callable[[], float] = random.random
@@ -64,6 +70,8 @@ class RetryPolicy:
         """Return whether a call that failed with `error` is worth another attempt."""
         if isinstance(error, RequestTimeoutError) and error.phase == "read":
             return self.retry_read_timeouts
+        if getattr(error, "reply_lost", False) and not self.retry_broken_replies:
+            return False
         return isinstance(error, BedrockError) and error.retryable
 
     def delay(self, error: BedrockError, attempt: int) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.wire.body import (
@@ -19,6 +19,7 @@ from bedrock_bearer.wire.body import (
     without_context,
 )
 from bedrock_bearer.wire.exchange import Origin, OwnExchange
+from bedrock_bearer.wire.foreign import EVENT_LOOP, THREADS, ForeignConnections
 from bedrock_bearer.wire.pool import Pool
 from bedrock_bearer.wire.scrub import Scrubber
 from bedrock_bearer.wire.translation import translate
@@ -30,19 +31,18 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.wire.attempt import Attempt
     from bedrock_bearer.wire.clock import Clock
-    from bedrock_bearer.wire.foreign import MockSender
     from bedrock_bearer.wire.messages import WireRequest
 
 
 class BaseTransport:
     """What the transports of threads and of event loops have in common."""
 
-    _pool: Pool
-    _origin: Origin
-    _mock: MockSender
-    _sender: Any = None
-
-    def __init__(self, max_reply_bytes: int) -> None:
+    def __init__(
+        self, pool: Pool, origin: Origin, foreign: ForeignConnections, max_reply_bytes: int
+    ) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._foreign = foreign
         self._max_reply_bytes = max_reply_bytes
         self._scrubber = Scrubber()
 
@@ -55,7 +55,7 @@ class BaseTransport:
         """
         self._check_usable()
         self._scrubber.learn(key)
-        exchange = self._exchange(attempt)
+        exchange = self._foreign.exchange(attempt) or OwnExchange(self._pool, self._origin, attempt)
         try:
             status, headers = await exchange.open(request, key)
             return OpenResponse(
@@ -71,11 +71,8 @@ class BaseTransport:
     def _check_usable(self) -> None:
         if self._pool.is_closed:
             raise ConfigurationError("This client is closed. Make a new one.")
-        if self._sender is not None and self._sender.client.is_closed:
+        if self._foreign.is_closed:
             raise ConfigurationError("The http_client= that was given is closed. Pass an open one.")
-
-    def _exchange(self, attempt: Attempt) -> Any:
-        raise NotImplementedError
 
     def close(self) -> None:
         """Close the unused connections. A caller's own `http_client` stays open."""
@@ -90,27 +87,17 @@ class Transport(BaseTransport):
         url: str,
         clock: Clock,
         max_connections: int,
-        http_client: Any,
+        http_client: object = None,
         max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
     ) -> None:
-        from bedrock_bearer.wire import foreign
         from bedrock_bearer.wire.network import ThreadPlace, ThreadStream
 
-        super().__init__(max_reply_bytes)
-        self._pool = Pool(clock, max_connections, ThreadPlace)
-        self._origin = Origin(url, ThreadStream)
-        self._mock = foreign.MockSender("HTTPConnection", "handle_request")
-        self._foreign = foreign.ThreadForeignExchange
-        if http_client is not None:
-            family = foreign.family_of(http_client, "Client", "BedrockClient")
-            self._sender = foreign.HttpxSender(http_client, family)
-
-    def _exchange(self, attempt: Attempt) -> Any:
-        if self._sender is not None:
-            return self._foreign(self._sender, attempt)
-        if self._mock.is_active():
-            return self._foreign(self._mock, attempt)
-        return OwnExchange(self._pool, self._origin, attempt)
+        super().__init__(
+            Pool(clock, max_connections, ThreadPlace),
+            Origin(url, ThreadStream),
+            ForeignConnections(THREADS, http_client),
+            max_reply_bytes,
+        )
 
     def watch(self, response: OpenResponse, owner: object) -> None:
         """Give the connection of a response back when `owner` is dropped."""
@@ -125,21 +112,18 @@ class AsyncTransport(BaseTransport):
         url: str,
         clock: Clock,
         max_connections: int,
-        http_client: Any,
+        http_client: object = None,
         max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
     ) -> None:
-        from bedrock_bearer.wire import foreign
         from bedrock_bearer.wire.asyncio_network import LoopPlace, LoopStream
 
-        super().__init__(max_reply_bytes)
-        self._pool = Pool(clock, max_connections, LoopPlace)
-        self._origin = Origin(url, LoopStream)
-        self._mock = foreign.MockSender("AsyncHTTPConnection", "handle_async_request")
-        self._foreign = foreign.LoopForeignExchange
+        super().__init__(
+            Pool(clock, max_connections, LoopPlace),
+            Origin(url, LoopStream),
+            ForeignConnections(EVENT_LOOP, http_client),
+            max_reply_bytes,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
-        if http_client is not None:
-            family = foreign.family_of(http_client, "AsyncClient", "AsyncBedrockClient")
-            self._sender = foreign.HttpxSender(http_client, family)
 
     def _check_usable(self) -> None:
         super()._check_usable()
@@ -161,13 +145,6 @@ class AsyncTransport(BaseTransport):
                 "This AsyncBedrockClient was first used in another event loop, where its "
                 "connections live. Make one client for each asyncio.run(...)."
             )
-
-    def _exchange(self, attempt: Attempt) -> Any:
-        if self._sender is not None:
-            return self._foreign(self._sender, attempt)
-        if self._mock.is_active():
-            return self._foreign(self._mock, attempt)
-        return OwnExchange(self._pool, self._origin, attempt)
 
     def watch(self, response: OpenResponse, owner: object) -> None:
         """Give the connection of a response back when `owner` is dropped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -162,6 +163,14 @@ class Colour:
         assert self._runner is not None
         return self._runner.run(coroutine)
 
+    def at_once(self, count: int, call: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Make the same call several times at once; return the texts of the replies."""
+        if self._runner is not None:
+            return [reply.text for reply in self.run(_gathered(count, call, *arguments))]
+        with ThreadPoolExecutor(count) as pool:
+            replies = [pool.submit(call, *arguments) for _ in range(count)]
+            return [reply.result().text for reply in replies]
+
     def drop(self, held: list[Any]) -> None:
         """Let go of what is held, and let an event loop do what that gives it to do."""
         held.clear()
@@ -189,6 +198,10 @@ class Colour:
 
 async def _next(iterator: Any) -> Any:
     return await anext(iterator)
+
+
+async def _gathered(count: int, call: Callable[..., Any], *arguments: Any) -> list[Any]:
+    return await asyncio.gather(*(call(*arguments) for _ in range(count)))
 
 
 async def _turns() -> None:

@@ -171,7 +171,6 @@ def test_the_type_is_found_wherever_it_stands(
 @pytest.mark.parametrize(
     ("status", "expected", "retryable"),
     [
-        (302, errors.APIError, False),
         (401, errors.AuthenticationError, False),
         (403, errors.AccessDeniedError, False),
         (404, errors.ResourceNotFoundError, False),
@@ -193,6 +192,56 @@ def test_an_answer_without_a_type_is_classified_by_its_status(
     assert type(error) is expected
     assert error.retryable is retryable
     assert error.message == "Oops"
+
+
+def test_a_redirect_is_called_one_and_its_target_named_without_the_query() -> None:
+    headers = {"location": "https://elsewhere.example/model?token=abc"}
+    error = error_from_response(302, headers, b"<h1>Found</h1>", LONG)
+
+    assert type(error) is errors.APIError
+    assert "redirect to https://elsewhere.example/model (HTTP status 302)" in error.message
+    assert "abc" not in error.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": "The gateway is closed."}',
+        b'{"detail": [{"loc": ["body"], "msg": "The gateway is closed."}]}',
+        b'{"type": "about:blank", "title": "Closed", "detail": "The gateway is closed."}',
+        b'{"errors": [{"message": "The gateway is closed."}]}',
+        b'{"errors": ["The gateway is closed."]}',
+    ],
+    ids=["FastAPI", "a validation error of FastAPI", "problem+json", "errors", "texts"],
+)
+def test_the_words_of_gateways_are_read(body: bytes) -> None:
+    assert error_from_response(400, {}, body, LONG).message == "The gateway is closed."
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Input is too long for requested model.",
+        "The model returned the following errors: prompt is too long: 204741 tokens > 200000 max",
+        "input length and `max_tokens` exceed context limit: 197626 + 8192 > 200000",
+        "This model's maximum context length is 8192 tokens.",
+        "Too many input tokens. Max input tokens: 8192, request input token count: 9000",
+        "Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
+    ],
+)
+def test_a_prompt_that_exceeds_the_context_window_has_a_class_of_its_own(message: str) -> None:
+    headers = {"x-amzn-errortype": "ValidationException"}
+    body = json.dumps({"message": message}).encode()
+
+    assert type(error_from_response(400, headers, body, LONG)) is errors.InputTooLongError
+    event = error_from_event("validationException", body, None, None)
+    assert type(event) is errors.InputTooLongError
+
+
+def test_a_message_with_half_a_surrogate_pair_can_be_printed() -> None:
+    error = error_from_response(400, {}, b'{"message": "half \\ud800 of it"}', LONG)
+
+    assert str(error).encode() == b"half ? of it"
 
 
 def test_the_wait_that_the_service_asks_for_is_read_in_milliseconds() -> None:
