@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.async_client import AsyncBedrockClient
     from bedrock_bearer.aws.minting import ShortTermKeys
     from bedrock_bearer.client import BedrockClient
+    from bedrock_bearer.converse.functions import run_tools, run_tools_async
     from bedrock_bearer.converse.inputs import MessageInput, MessagesInput
     from bedrock_bearer.converse.message import Message
     from bedrock_bearer.converse.options import ConverseOptions
@@ -138,6 +139,8 @@ __all__ = [
     "TokenType",
     "TransportError",
     "check_keys",
+    "run_tools",
+    "run_tools_async",
     "translate_error",
 ]
 
@@ -163,6 +166,7 @@ if not TYPE_CHECKING:
             "streams",
             "rotation",
             "aws.minting",
+            "converse.functions",
             "converse.inputs",
             "adapters.errors",
         ],

@@ -162,7 +162,7 @@ def _for_output(
         output = output_of(output_type)
         ways = output.ways(model_id)
         return _asked(build, output, ways, model_id, messages, options)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         problem = str(error)
     raise ConfigurationError(f"The call was not sent: {problem}")
 

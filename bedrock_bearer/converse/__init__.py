@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.content import *
     from bedrock_bearer.converse.count_tokens import *
     from bedrock_bearer.converse.dicts import *
+    from bedrock_bearer.converse.functions import *
     from bedrock_bearer.converse.guardrail_content import *
     from bedrock_bearer.converse.guardrails import *
     from bedrock_bearer.converse.inputs import *
@@ -48,6 +49,7 @@ else:
             "tools",
             "stream",
             "accumulator",
+            "functions",
             "count_tokens",
             "guardrails",
             "guardrail_content",

@@ -8,8 +8,8 @@ These names are for annotations. A list that is filled step by step needs one of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from bedrock_bearer.converse.blocks import SystemContentBlock
 from bedrock_bearer.converse.configuration import (
@@ -33,11 +33,13 @@ from bedrock_bearer.converse.dicts import (
     ServiceTierDict,
     SystemContentBlockDict,
     ToolConfigurationDict,
+    ToolDict,
+    ToolSpecificationDict,
     UntypedDict,
 )
 from bedrock_bearer.converse.guardrail_content import GuardrailContentBlock
 from bedrock_bearer.converse.message import Message
-from bedrock_bearer.converse.tools import ToolConfiguration
+from bedrock_bearer.converse.tools import Tool, ToolConfiguration, ToolSpecification
 
 __all__ = [
     "GuardrailConfigInput",
@@ -53,6 +55,8 @@ __all__ = [
     "SystemBlockInput",
     "SystemInput",
     "ToolConfigInput",
+    "ToolInput",
+    "ToolsInput",
 ]
 
 MessageInput: TypeAlias = str | Message | MessageDict | UntypedDict
@@ -65,6 +69,10 @@ SystemBlockInput: TypeAlias = str | SystemContentBlock | SystemContentBlockDict 
 SystemInput: TypeAlias = SystemBlockInput | Sequence[SystemBlockInput]
 InferenceConfigInput: TypeAlias = InferenceConfiguration | InferenceConfigurationDict | UntypedDict
 ToolConfigInput: TypeAlias = ToolConfiguration | ToolConfigurationDict | UntypedDict
+ToolInput: TypeAlias = (
+    Callable[..., Any] | ToolSpecification | Tool | ToolDict | ToolSpecificationDict | UntypedDict
+)
+ToolsInput: TypeAlias = Sequence[ToolInput]
 GuardrailConfigInput: TypeAlias = GuardrailConfiguration | GuardrailConfigurationDict | UntypedDict
 GuardrailContentBlockInput: TypeAlias = (
     str | GuardrailContentBlock | GuardrailContentBlockDict | UntypedDict

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ServiceTierInput,
         SystemInput,
         ToolConfigInput,
+        ToolsInput,
     )
 
 __all__ = ["ConverseOptions", "CountTokensOptions"]
@@ -36,7 +37,9 @@ class ConverseOptions(TypedDict, total=False):
         top_p: the share of the most probable tokens to choose from, from 0 to 1.
         stop_sequences: texts that end the reply.
         inference_config: these last four as AWS's one structure, instead of one by one.
-        tool_config: the tools that the model may ask for.
+        tool_config: the tools that the model may ask for, and how it is to choose.
+        tools: tools to add to it: functions, `ToolSpecification`s, or the dicts that boto3 takes.
+            A function's signature and docstring become its specification.
         guardrail_config: the guardrail to apply, and whether to trace it.
         additional_model_request_fields: a JSON document of the model's own parameters.
         additional_model_response_field_paths: JSON pointers to fields that the reply is to hold
@@ -56,6 +59,7 @@ class ConverseOptions(TypedDict, total=False):
     stop_sequences: Sequence[str] | None
     inference_config: InferenceConfigInput | None
     tool_config: ToolConfigInput | None
+    tools: ToolsInput | None
     guardrail_config: GuardrailConfigInput | None
     additional_model_request_fields: Any
     additional_model_response_field_paths: Sequence[str] | None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import UnionType
 from typing import (
@@ -34,6 +34,7 @@ from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from bedrock_bearer.converse.output_models import OUTPUT_CONFIG_MODELS
+from bedrock_bearer.converse.problems import sentence
 from bedrock_bearer.converse.schemas import name_of, output_schema, written_out
 
 if TYPE_CHECKING:
@@ -107,28 +108,25 @@ class Output(Generic[OutputT]):
         """Return the options of a call with the output asked for."""
         if way == OUTPUT_CONFIG:
             return {**options, "output_config": self._output_config(options.get("output_config"))}
-        return {**options, "tool_config": self._tool_config(way, options.get("tool_config"))}
+        config, tools = _wire(options.get("tool_config")), options.get("tools") or ()
+        if way == FORCED_TOOL and not config.get("toolChoice"):
+            is_alone = not config.get("tools") and not tools
+            config["toolChoice"] = {"tool": {"name": self.tool_name}} if is_alone else {"any": {}}
+        return {**options, "tool_config": config, "tools": [*tools, self._tool()]}
 
     def _output_config(self, given: Any) -> dict[str, Any]:
         definition = {"name": self.name, "schema": json.dumps(self._output_schema)}
         text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
         return {**_wire(given), "textFormat": text_format}
 
-    def _tool_config(self, way: str, given: Any) -> dict[str, Any]:
+    def _tool(self) -> dict[str, Any]:
         schema = {key: self._schema.get(key, []) for key in ("type", "properties", "required")}
         about = f" {self._schema['description']}" if "description" in self._schema else ""
-        tool = {
-            "toolSpec": {
-                "name": self.tool_name,
-                "description": f"Call this tool to give your final answer.{about}",
-                "inputSchema": {"json": schema},
-            }
+        return {
+            "name": self.tool_name,
+            "description": f"Call this tool to give your final answer.{about}",
+            "inputSchema": {"json": schema},
         }
-        config = _wire(given)
-        others = config.get("tools") or []
-        if way == FORCED_TOOL and not config.get("toolChoice"):
-            config["toolChoice"] = {"any": {}} if others else {"tool": {"name": self.tool_name}}
-        return {**config, "tools": [*others, tool]}
 
     # --------------------------------------------------------------------------------- reading it
 
@@ -142,7 +140,7 @@ class Output(Generic[OutputT]):
         try:
             value = self._adapter.validate_json(self._json(reply))
         except ValidationError as error:
-            problem = _problem(error, 1 if self._is_wrapped else 0)
+            problem = sentence(error, skipped=1 if self._is_wrapped else 0)
         else:
             output: OutputT = value.value if self._is_wrapped else value
             return output
@@ -208,16 +206,3 @@ def _wire(given: Any) -> dict[str, Any]:
     if given is None:
         return {}
     return given.to_wire() if hasattr(given, "to_wire") else dict(given)
-
-
-def _problem(error: ValidationError, skipped: int) -> str:
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    place = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in _steps(problems, skipped)
-    ).lstrip(".")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{place[:200]}: {problems[0]['msg']}{more}" if place else f"{problems[0]['msg']}{more}"
-
-
-def _steps(problems: list[Any], skipped: int) -> Iterator[int | str]:
-    yield from problems[0]["loc"][skipped:]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ServiceTierInput,
         SystemInput,
         ToolConfigInput,
+        ToolsInput,
     )
     from bedrock_bearer.converse.tools import ToolConfiguration
 else:
@@ -80,6 +81,7 @@ class ConverseRequest(WireModel):
         stop_sequences: Sequence[str] | None = None,
         inference_config: "InferenceConfigInput | None" = None,
         tool_config: "ToolConfigInput | None" = None,
+        tools: "ToolsInput | None" = None,
         guardrail_config: "GuardrailConfigInput | None" = None,
         additional_model_request_fields: Any = None,
         additional_model_response_field_paths: Sequence[str] | None = None,
@@ -95,7 +97,7 @@ class ConverseRequest(WireModel):
         `messages` is one message or a list of them; a text is a message of the user. It may be
         left out only for a prompt of Prompt management. A message's content, `system`,
         `performance_config` and `service_tier` may be plain text. `max_tokens`, `temperature`,
-        `top_p` and `stop_sequences` are put into `inference_config`.
+        `top_p` and `stop_sequences` are put into `inference_config`, `tools` into `tool_config`.
 
         Raises:
             ValueError: an argument is not valid. The message is one sentence that names the place,
@@ -112,7 +114,7 @@ class ConverseRequest(WireModel):
                 top_p=top_p,
                 stop_sequences=stop_sequences,
             ),
-            "tool_config": tool_config,
+            "tool_config": _with_tools(tool_config, tools),
             "guardrail_config": guardrail_config,
             "additional_model_request_fields": additional_model_request_fields,
             "additional_model_response_field_paths": additional_model_response_field_paths,
@@ -131,18 +133,11 @@ def read_input(model: type[ModelT], value: Mapping[str, Any]) -> ModelT:
     try:
         return read_model(model, value)
     except ValidationError as error:
-        sentence = _sentence(error)
+        from bedrock_bearer.converse.problems import sentence
+
+        problem = sentence(error)
     # Raised here so that pydantic's error, which holds the input, is not chained to it.
-    raise ValueError(sentence)
-
-
-def _sentence(error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    place = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in problems[0]["loc"]
-    ).lstrip(".")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{place[:200]}: {problems[0]['msg']}{more}"
+    raise ValueError(problem)
 
 
 def checked_model_id(model_id: str) -> str:
@@ -216,6 +211,18 @@ def _inference_config(config: Any, **inline: Any) -> Any:
         if getattr(config, name) is not None:
             raise ValueError(f"{name} is given twice: as an argument and in inference_config")
     return {**config.to_wire(), **inline}
+
+
+def _with_tools(config: Any, tools: Any) -> Any:
+    """Return a tool configuration with more tools."""
+    if tools is None:
+        return config
+    from bedrock_bearer.converse.functions import tool_of
+
+    if not isinstance(tools, Iterable) or isinstance(tools, (str, Mapping, BaseModel)):
+        raise ValueError(f"tools: Input should be a list of tools, not {type(tools).__name__}")
+    given = config.to_wire() if isinstance(config, WireModel) else config or {}
+    return {**given, "tools": [*given.get("tools", ()), *map(tool_of, tools)]}
 
 
 def _prompt_variables(variables: Any) -> Any:

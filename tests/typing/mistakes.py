@@ -15,6 +15,7 @@ from bedrock_bearer import (
     MessagesInput,
     OnEvent,
     RetryPolicy,
+    run_tools,
 )
 from bedrock_bearer.converse import TextContent, ToolConfiguration
 
@@ -189,6 +190,15 @@ def replies(client: BedrockClient) -> None:
     print(reply.request_id.upper())
     # mistake: a record's member that does not exist
     BedrockClient(on_event=lambda record: print(record.tokens))
+
+
+def tools(client: BedrockClient) -> None:
+    # mistake: a number among tools
+    client.converse(MODEL, "Hello", tools=[3])
+    # mistake: a function instead of a list
+    client.converse(MODEL, "Hello", tools=len)
+    # mistake: a message instead of a reply
+    run_tools(client.converse(MODEL, "Hello").message, [len])
 
 
 class City(BaseModel):

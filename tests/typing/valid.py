@@ -28,6 +28,8 @@ from bedrock_bearer import (
     RetryPolicy,
     StreamInterruptedError,
     Timeout,
+    run_tools,
+    run_tools_async,
 )
 from bedrock_bearer.converse import (
     AnyToolChoice,
@@ -335,6 +337,35 @@ def options_handed_on(client: BedrockClient) -> None:
     options: ConverseOptions = {"max_tokens": 100, "temperature": 0, "system": ["Be brief."]}
     client.converse(MODEL, "Hi", **options)
     client.converse_stream(MODEL, "Hi", **options)
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+async def subtract(a: int, b: int) -> int:
+    """Subtract two numbers."""
+    return a - b
+
+
+def a_loop_of_tools(client: BedrockClient, specification: ToolSpecification) -> str:
+    messages: list[MessageInput] = ["1 + 1?"]
+    reply = client.converse(MODEL, messages, tools=[add])
+    while reply.stop_reason == "tool_use":
+        messages += [reply.message, run_tools(reply, [add])]
+        reply = client.converse(MODEL, messages, tools=[add])
+    named: dict[str, Any] = {"name": "a", "inputSchema": {"json": {"type": "object"}}}
+    client.converse(
+        MODEL, messages, tools=[add, specification, named, {"systemTool": {"name": "x"}}]
+    )
+    run_tools(reply, {"plus": add})
+    return reply.text
+
+
+async def a_loop_of_tools_in_an_event_loop(client: AsyncBedrockClient) -> Message:
+    reply = await client.converse(MODEL, "1 - 1?", tools=[add, subtract])
+    return assert_type(await run_tools_async(reply, [add, subtract]), Message)
 
 
 class City(BaseModel):
