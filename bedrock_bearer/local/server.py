@@ -65,6 +65,7 @@ class LocalServer:
         self._connections: dict[asyncio.StreamWriter, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
+        self._interrupted = False
         self._worker = WorkerContext(None)
         self._thread = threading.Thread(target=self.run, name="local-bedrock", daemon=True)
         self._ready = threading.Event()
@@ -87,6 +88,8 @@ class LocalServer:
             KeyboardInterrupt: SIGINT came; the server has stopped.
         """
         asyncio.run(self._serve())
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def close(self) -> None:
         """Stop serving, free the port and remove the file of the authority."""
@@ -116,7 +119,10 @@ class LocalServer:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_ignore_failed_handshakes)
         if threading.current_thread() is threading.main_thread():
-            self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+            # Set even where the shell has SIGINT ignored, as it does for a job in the background.
+            with suppress(NotImplementedError):
+                self._loop.add_signal_handler(signal.SIGINT, self._interrupt)
+                self._loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
         server = await asyncio.start_server(
             self._connected, sock=self._socket, ssl=self._context, backlog=BACKLOG
         )
@@ -126,6 +132,10 @@ class LocalServer:
         finally:
             server.close()
             await self._close_connections()
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._stopping.set()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         closed = self._connections[writer] = asyncio.Event()
