@@ -48,8 +48,8 @@ class LocalModel:
     name: str
     provider: str
     on_demand: bool = True
-    context_tokens: int = 200_000
-    output_tokens: int = 64_000
+    context_tokens: int = 1_000_000
+    output_tokens: int = 128_000
     reads_images: bool = False
 
     @property
@@ -95,7 +95,8 @@ def _claude(
         f"Claude {name}",
         "Anthropic",
         on_demand,
-        output_tokens=output_tokens,
+        200_000,
+        output_tokens,
         reads_images=True,
     )
 
@@ -112,7 +113,7 @@ MODELS = (
     _claude("sonnet-4-20250514-v1:0", "Sonnet 4"),
     _claude("sonnet-4-5-20250929-v1:0", "Sonnet 4.5"),
     _claude("haiku-4-5-20251001-v1:0", "Haiku 4.5"),
-    _claude("sonnet-4-6", "Sonnet 4.6"),
+    _claude("sonnet-4-6", "Sonnet 4.6", 128_000),
     _claude("opus-4-6-v1", "Opus 4.6", 128_000),
     LocalModel("deepseek.r1-v1:0", "DeepSeek-R1", "DeepSeek", False, 128_000, 32_768),
     LocalModel("meta.llama3-1-8b-instruct-v1:0", "Llama 3.1 8B", "Meta", True, 128_000, 8_192),
