@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -38,6 +38,8 @@ class Service:
     ca_file: str
     keys: list[str]
     """The keys of the requests that came, in their order."""
+    opened: list[Any] = field(default_factory=list)
+    """Clients to be closed after the test."""
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -52,10 +54,13 @@ def recorder() -> Iterator[tuple[Recorder, LocalServer]]:
 
 
 @pytest.fixture
-def service(recorder: tuple[Recorder, LocalServer]) -> Service:
+def service(recorder: tuple[Recorder, LocalServer]) -> Iterator[Service]:
     switch, server = recorder
     switch.bedrock, switch.keys = LocalBedrock(), []
-    return Service(switch.bedrock, server.url, str(server.ca_file), switch.keys)
+    service = Service(switch.bedrock, server.url, str(server.ca_file), switch.keys)
+    yield service
+    for client in service.opened:
+        client.close()
 
 
 @pytest.fixture(autouse=True)
