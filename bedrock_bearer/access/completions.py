@@ -138,7 +138,7 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
     singles = [*values, *linked, _OTHER, None][:_MOST_VALUES]
     if not any(base.startswith("for") for base, _ in tests):
         return singles
-    pairs = [list(pair) for pair in itertools.combinations([*values[:6], _OTHER], 2)]
+    pairs = itertools.combinations([*values[:6], _OTHER], 2)
     return [*singles, "", *pairs]
 
 

@@ -1,0 +1,254 @@
+"""What may be decided when not everything about a request is known."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import reference
+
+from bedrock_bearer.access.evaluation import evaluate
+from bedrock_bearer.access.policy_set import PolicySet
+
+USE = "bedrock:CallWithBearerToken"
+CREATE = "iam:CreateServiceSpecificCredential"
+ARN = "aws:PrincipalArn"
+DEV = "arn:aws:iam::123456789012:role/dev"
+OTHER = "arn:aws:iam::123456789012:role/other"
+ALLOW_ALL = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+NEVER_GIVEN = "something-else"
+
+
+def deny(**condition: Any) -> dict[str, Any]:
+    statement = {"Effect": "Deny", "Action": USE, "Resource": "*", "Condition": condition}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def decided(*policies: Any, action: str = USE, **context: Any) -> tuple[str, tuple[str, ...]]:
+    known = {name.replace("__", ":"): value for name, value in context.items()}
+    decision = evaluate([ALLOW_ALL, *policies], action, known, partial=True)
+    return decision.outcome, decision.depends_on
+
+
+def test_an_exemption_of_a_principal_depends_on_the_principal() -> None:
+    policy = deny(ArnNotLike={ARN: DEV})
+
+    assert decided(policy) == ("undecided", (ARN,))
+    assert decided(policy, aws__PrincipalArn=DEV) == ("allowed", ())
+    assert decided(policy, aws__PrincipalArn=OTHER) == ("denied", ())
+
+
+def test_a_rule_on_the_region_depends_on_the_region() -> None:
+    policy = deny(StringNotEquals={"aws:RequestedRegion": "eu-west-1"})
+
+    assert decided(policy) == ("undecided", ("aws:RequestedRegion",))
+    assert decided(policy, aws__RequestedRegion="eu-west-1") == ("allowed", ())
+
+
+def test_two_rules_that_cover_every_value_deny_whatever_it_is() -> None:
+    is_dev, is_not = deny(StringEquals={ARN: DEV}), deny(StringNotEquals={ARN: DEV})
+
+    assert decided(is_dev, is_not) == ("denied", ())
+
+
+def test_a_rule_that_no_value_meets_allows() -> None:
+    policy = deny(StringEquals={ARN: DEV}, StringNotLike={ARN: "arn:*"})
+
+    assert decided(policy) == ("allowed", ())
+
+
+def test_a_key_that_cannot_turn_the_outcome_is_not_named() -> None:
+    policy = deny(StringEquals={ARN: DEV, "bedrock:bearerTokenType": "SHORT_TERM"})
+
+    assert decided(policy, bedrock__bearerTokenType="LONG_TERM") == ("allowed", ())
+    assert decided(policy, bedrock__bearerTokenType="SHORT_TERM") == ("undecided", (ARN,))
+
+
+@pytest.mark.parametrize(
+    ("action", "key"),
+    [
+        (USE, "bedrock-mantle:bearerTokenType"),
+        ("bedrock-mantle:CallWithBearerToken", "bedrock:bearerTokenType"),
+        (USE, "iam:ServiceSpecificCredentialAgeDays"),
+        (CREATE, "bedrock:bearerTokenType"),
+    ],
+)
+def test_a_request_never_carries_the_keys_of_another_service(action: str, key: str) -> None:
+    policy = deny(StringEquals={key: "SHORT_TERM"})
+    policy["Statement"][0]["Action"] = "*"
+
+    assert decided(policy, action=action)[0] == "allowed"
+
+
+def test_what_could_not_be_read_may_hold_anything() -> None:
+    policies = PolicySet(identity=[ALLOW_ALL], unread=["service control policy"])
+    denied = PolicySet(
+        identity=[ALLOW_ALL, deny(Null={"a:b": "true"})], unread=["service control policy"]
+    )
+
+    open_one = evaluate(policies, USE, {}, partial=True)
+    assert (open_one.outcome, open_one.depends_on) == ("undecided", ("service control policy",))
+    assert evaluate(denied, USE, {}).outcome == "denied"
+
+
+def test_an_unread_identity_policy_may_allow() -> None:
+    policies = PolicySet(unread=["identity-based policy"])
+
+    assert evaluate(policies, USE, {}).depends_on == ("identity-based policy",)
+
+
+def test_the_resource_of_an_action_that_has_one_may_be_unknown() -> None:
+    allow = {"Effect": "Allow", "Action": CREATE, "Resource": "arn:aws:iam::123456789012:user/dev"}
+    policies = [{"Statement": allow}]
+
+    decision = evaluate(policies, CREATE, {}, partial=True)
+
+    assert (decision.outcome, decision.depends_on) == ("undecided", ("resource",))
+    assert evaluate(policies, CREATE, {}, allow["Resource"], partial=True).allowed
+
+
+def test_a_complete_organisation_is_taken_as_it_is() -> None:
+    only_denies = [deny(StringEquals={ARN: DEV})]
+    policies = PolicySet(identity=[ALLOW_ALL], service_control=[only_denies])
+    complete = PolicySet(
+        identity=[ALLOW_ALL], service_control=[only_denies], organization_complete=True
+    )
+
+    beside = evaluate(policies, USE, {})
+    assert beside.allowed
+    assert "FullAWSAccess" in beside.assumptions[0]
+    taken = evaluate(complete, USE, {})
+    assert (taken.outcome, taken.effect) == ("denied", "implicit")
+
+
+def test_the_policy_of_a_vpc_endpoint_has_to_allow() -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": DEV}, "Action": USE, "Resource": "*"}
+    policies = PolicySet(identity=[ALLOW_ALL], vpc_endpoint=[{"Statement": statement}])
+
+    assert evaluate(policies, USE, {}, partial=True).depends_on == (ARN,)
+    assert evaluate(policies, USE, {ARN: DEV}).allowed
+    assert evaluate(policies, USE, {ARN: OTHER}).policy_type == "VPC endpoint policy"
+
+
+# --------------------------------------------------- compared with the reference evaluator
+
+POOLS: dict[str, list[Any]] = {
+    ARN: [None, DEV, OTHER, "arn:aws:iam::210987654321:user/x"],
+    "aws:SourceIp": [None, "10.0.0.1", "10.1.0.1", "192.0.2.1"],
+    "aws:PrincipalTag/team": [None, "a", "b", "ab", DEV, NEVER_GIVEN],
+    "bedrock:bearerTokenType": ["SHORT_TERM", "LONG_TERM"],
+    "aws:age": [None, "4", "5", "6", "29", "30", "31"],
+    "aws:on": [None, "true", "false"],
+    "aws:TagKeys": [None, ["a"], ["b"], ["a", "b"], [NEVER_GIVEN], ["a", NEVER_GIVEN], [""]],
+}
+EVERY_VALUE = {key: [*values, NEVER_GIVEN] for key, values in POOLS.items()}
+tests_of: dict[str, st.SearchStrategy[tuple[str, Any]]] = {
+    ARN: st.tuples(
+        st.sampled_from(["ArnLike", "ArnNotLike", "StringEquals", "StringNotLikeIfExists", "Null"]),
+        st.sampled_from([DEV, "arn:aws:iam::123456789012:role/*", [DEV, OTHER], "true", "arn:*"]),
+    ),
+    "aws:SourceIp": st.tuples(
+        st.sampled_from(["IpAddress", "NotIpAddress", "IpAddressIfExists"]),
+        st.sampled_from(["10.0.0.0/16", ["10.0.0.0/8", "192.0.2.0/24"]]),
+    ),
+    "aws:PrincipalTag/team": st.tuples(
+        st.sampled_from(["StringLike", "StringEquals", "StringNotEquals", "StringEqualsIfExists"]),
+        st.sampled_from(["a", "b", "a*", "*b", ["a", "b"], "${aws:PrincipalArn}"]),
+    ),
+    "bedrock:bearerTokenType": st.tuples(
+        st.sampled_from(["StringEquals", "StringNotEquals", "StringLike"]),
+        st.sampled_from(["SHORT_TERM", "LONG_TERM", "*_TERM", ["SHORT_TERM", "LONG_TERM"]]),
+    ),
+    "aws:age": st.tuples(
+        st.sampled_from(["NumericLessThan", "NumericGreaterThanEquals", "NumericNotEquals"]),
+        st.sampled_from(["5", "30"]),
+    ),
+    "aws:on": st.tuples(
+        st.sampled_from(["Bool", "BoolIfExists", "Null"]), st.sampled_from(["true", "false"])
+    ),
+    "aws:TagKeys": st.tuples(
+        st.sampled_from(["ForAllValues:StringEquals", "ForAnyValue:StringEquals"])
+        | st.sampled_from(["ForAnyValue:StringNotEquals", "ForAllValues:StringNotEquals"]),
+        st.sampled_from(["a", ["a", "b"]]),
+    ),
+}
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> dict[str, Any]:
+    condition: dict[str, Any] = {}
+    for key in draw(st.lists(st.sampled_from(list(POOLS)), max_size=2, unique=True)):
+        operator, wanted = draw(tests_of[key])
+        condition.setdefault(operator, {})[key] = wanted
+    return condition
+
+
+statements = st.builds(
+    lambda effect, action, condition: {
+        "Effect": effect,
+        **action,
+        "Resource": "*",
+        "Condition": condition,
+    },
+    st.sampled_from(["Allow", "Deny"]),
+    st.sampled_from([{"Action": "*"}, {"Action": USE}, {"NotAction": "iam:*"}, {"Action": "s3:*"}]),
+    conditions(),
+)
+documents = st.builds(
+    lambda given: {"Version": "2012-10-17", "Statement": given},
+    st.lists(statements, min_size=1, max_size=3),
+)
+ALLOWING = {"Version": "2012-10-17", "Statement": [ALLOW_ALL["Statement"]]}
+layers = st.fixed_dictionaries(
+    {"identity": st.lists(documents | st.just(ALLOWING), min_size=1, max_size=2)},
+    optional={
+        "boundary": st.lists(documents, min_size=1, max_size=1),
+        "service_control": st.lists(documents, min_size=1, max_size=1),
+        "session": st.lists(documents, min_size=1, max_size=1),
+    },
+)
+known_values = st.fixed_dictionaries(
+    {}, optional={key: st.sampled_from(values) for key, values in POOLS.items()}
+)
+
+
+@given(layers, known_values)
+def test_a_complete_request_is_decided_as_the_reference_decides(
+    given: dict[str, Any], context: dict[str, Any]
+) -> None:
+    ours = evaluate(PolicySet(**given), USE, context)
+
+    assert ours.outcome == ("allowed" if reference.decide(given, USE, context, "*") else "denied")
+
+
+@settings(max_examples=150)
+@given(layers, known_values)
+def test_undecided_means_that_the_unknown_turns_it_and_decided_that_it_cannot(
+    given: dict[str, Any], context: dict[str, Any]
+) -> None:
+    decision = evaluate(PolicySet(**given), USE, context, partial=True)
+
+    used = {
+        key.lower()
+        for documents in given.values()
+        for document in documents
+        for statement in document["Statement"]
+        for keys in statement.get("Condition", {}).values()
+        for key in (*keys, ARN)
+    }
+    unknown = [key for key in POOLS if key.lower() in used and key not in context][:4]
+    if len(unknown) < len({key for key in POOLS if key.lower() in used and key not in context}):
+        return
+    completions = [
+        {**context, **dict(zip(unknown, values, strict=True))}
+        for values in itertools.product(*(EVERY_VALUE[key] for key in unknown))
+    ]
+    found = {reference.decide(given, USE, completed, "*") for completed in completions}
+    if decision.outcome == "undecided":
+        assert found == {True, False}
+        assert {key.lower() for key in decision.depends_on} <= {key.lower() for key in unknown}
+    else:
+        assert found == {decision.allowed}
