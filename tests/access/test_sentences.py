@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedrock_bearer.access import Denial, GoverningPolicy
+from bedrock_bearer.access import Denial, GoverningPolicy, explain_denial
+from bedrock_bearer.errors import OperationDeniedError, ShortTermKeyDeniedError
 from bedrock_bearer.keys import KeyDescription, TokenType
 
 USE = "bedrock:CallWithBearerToken"
@@ -151,3 +152,176 @@ def test_a_hundred_kilobytes_of_hostile_text_take_no_time(piece: str) -> None:
 
     seconds(1000)
     assert min(seconds(100_000) for _ in range(3)) < 0.5
+
+
+# ------------------------------------------------------------------------- pasted by people
+
+DENIED = "is not authorized to perform: bedrock:CallWithBearerToken"
+BY_SCP = "with an explicit deny in a service control policy"
+
+
+def parsed(text: str) -> Denial:
+    denial = Denial.parse(text)
+    assert denial is not None
+    return denial
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"> User: {PRINCIPAL}\n> {DENIED}\n> {BY_SCP}",
+        f"  | User: {PRINCIPAL} is not\n  | authorized to perform: {USE} with an\n"
+        "  | explicit deny in a service control policy",
+        f"12:00:01 ERROR app  User: {PRINCIPAL} is\n12:00:02 ERROR app  not authorized to perform: "
+        f"{USE} with an\n12:00:03 ERROR app  explicit deny in a service control policy",
+        '2026 {"Message":"User: ' + PRINCIPAL.replace("/", r"\/") + rf" {DENIED}\n{BY_SCP}" + '"}',
+        f"User: {PRINCIPAL} {DENIED} ... {BY_SCP}",
+        f"User: {PRINCIPAL} {DENIED} [...] {BY_SCP}",
+    ],
+    ids=["mail", "box", "log", "JSON", "elided", "elided in brackets"],
+)
+def test_a_denial_is_read_however_it_was_copied(text: str) -> None:
+    denial = parsed(text)
+
+    assert (denial.principal_arn, denial.effect) == (PRINCIPAL, "explicit")
+    assert denial.policy_type == "service control policy"
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\n\n"])
+def test_two_denials_are_not_run_together(between: str) -> None:
+    second = f"User: arn:aws:iam::1:user/b is not authorized to perform: iam:X {BY_SCP}: {ARN}"
+    denial = parsed(f"User: {PRINCIPAL} {DENIED}{between}{second}")
+
+    assert (denial.action, denial.principal_arn) == (USE, PRINCIPAL)
+    assert (denial.effect, denial.policy_type, denial.policy_arn) == (None, None, None)
+
+
+def test_another_sentence_is_not_taken_for_the_reason() -> None:
+    denial = parsed(f"User: {PRINCIPAL} {DENIED}. This may come {BY_SCP}")
+
+    assert denial.effect is None
+
+
+@pytest.mark.parametrize(
+    ("text", "token_type"),
+    [
+        (f"User: {PRINCIPAL} {DENIED}", TokenType.SHORT_TERM),
+        (f"User: arn:aws:iam::123456789012:role/dev {DENIED}", TokenType.SHORT_TERM),
+        (f"User: arn:aws:iam::123456789012:user/dev {DENIED}", None),
+        (
+            f"LongTermKeyDeniedError: User: arn:aws:iam::123456789012:user/dev {DENIED}",
+            TokenType.LONG_TERM,
+        ),
+        (
+            f"User: arn:aws:iam::123456789012:user/dev {DENIED}\nThe key was SHORT_TERM ...abcd",
+            TokenType.SHORT_TERM,
+        ),
+        (f"User: {PRINCIPAL} is not authorized to perform: bedrock:InvokeModel", None),
+    ],
+)
+def test_the_type_of_the_key_is_known_from_the_principal_or_the_text(
+    text: str, token_type: TokenType | None
+) -> None:
+    denial = parsed(text)
+
+    assert denial.token_type == token_type
+    governing = GoverningPolicy.from_denial(denial, None)
+    assert governing is None or governing.token_type == token_type
+
+
+def test_the_authorization_id_comes_with_the_region_to_ask_in() -> None:
+    denial = parsed(sentence(f"with an explicit deny in a session policy{TAIL}", ""))
+    governing = GoverningPolicy.from_denial(denial, KEY)
+
+    assert (denial.authorization_id, denial.authorization_region) == ("abc123", "us-east-1")
+    assert governing is not None
+    assert "--authorization-id abc123 --region us-east-1" in governing.explain()
+
+
+# ----------------------------------------------------------------------------- what is said
+
+
+def explained(context: str, principal: str = PRINCIPAL, action: str = USE) -> str:
+    denial = parsed(f"User: {principal} is not authorized to perform: {action} {context}")
+    governing = GoverningPolicy.from_denial(denial, KEY)
+    return governing.explain() if governing else explain_denial(denial)
+
+
+def test_an_inferred_verdict_does_not_claim_that_the_type_decides() -> None:
+    text = explained(BY_SCP)
+
+    assert "AWS does not say whether by token type, by something else" in text
+    assert "or unconditionally" in text
+    assert "use a LONG_TERM key" not in text
+    assert "covers" not in text
+
+
+def test_both_policy_types_that_aws_names_are_told() -> None:
+    text = explained(
+        "with an explicit deny in a VPC endpoint policy transitively through a service control "
+        "policy"
+    )
+
+    assert "an explicit deny in a VPC endpoint policy" in text
+    assert "transitively through a service control policy" in text
+
+
+def test_the_quarantine_of_an_exposed_credential_is_not_to_be_lifted() -> None:
+    arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+    text = explained(f"with an explicit deny in an identity-based policy: {arn}")
+
+    assert "because a credential of the principal was exposed" in text
+    assert "Rotate the credential" in text
+
+
+def test_a_role_of_identity_center_is_changed_by_the_owner_of_its_permission_set() -> None:
+    principal = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/x"
+    text = explained("with an explicit deny in an identity-based policy", principal)
+
+    assert "the owner of the permission set in IAM Identity Center" in text
+
+
+@pytest.mark.parametrize(
+    ("action", "context", "expected"),
+    [
+        (
+            "bedrock:InvokeModel",
+            "because no identity-based policy allows the bedrock:InvokeModel action",
+            "an Allow for bedrock:InvokeModel on the model or the inference profile, and each",
+        ),
+        (
+            "iam:CreateServiceSpecificCredential",
+            f"on resource: user dev {BY_SCP}: {ARN}",
+            f"an explicit deny in a service control policy {ARN}",
+        ),
+        ("iam:CreateServiceSpecificCredential", "", "AWS does not say which policy"),
+    ],
+)
+def test_the_refusal_of_another_action_is_explained_with_a_remedy(
+    action: str, context: str, expected: str
+) -> None:
+    text = explained(context, action=action)
+
+    assert expected in text
+    assert "To change: " in text
+    assert "Who can change it: " in text
+
+
+def test_a_traceback_of_a_denial_shows_its_explanation() -> None:
+    denial = parsed(f"User: {PRINCIPAL} {DENIED} {BY_SCP}")
+    governing = GoverningPolicy.from_denial(denial, KEY)
+    assert governing is not None
+    error = ShortTermKeyDeniedError(
+        "refused", denial=denial, governing_policy=governing, status_code=403
+    )
+
+    error.governing_policy = governing.simulated()
+
+    (note,) = pickle.loads(pickle.dumps(error)).__notes__
+    assert note == governing.simulated().explain()
+    other = OperationDeniedError(
+        "refused",
+        denial=parsed(f"User: {PRINCIPAL} is not authorized to perform: a:B"),
+        status_code=403,
+    )
+    assert "To change" in other.__notes__[0]
