@@ -108,10 +108,8 @@ def found(*statements: dict[str, Any], policy_type: str | None = SCP) -> dict[st
             ],
             {},
         ),
-        (
-            [deny("iam:*ServiceSpecific*", NumericGreaterThanIfExists={AGE: "30"})],
-            {"reset-open": 0},
-        ),
+        ([deny(CREATE, NumericGreaterThanIfExists={AGE: "30"})], {"reset-open": 0}),
+        ([deny("iam:*ServiceSpecific*", NumericGreaterThanIfExists={AGE: "30"})], {}),
         ([deny(CREATE)], {}),
     ],
 )
