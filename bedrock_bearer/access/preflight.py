@@ -19,6 +19,7 @@ from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 INVOKE = "bedrock:InvokeModel"
 INVOKE_STREAM = "bedrock:InvokeModelWithResponseStream"
 PROFILE_ARN_KEY = "bedrock:InferenceProfileArn"
+REQUESTED_REGION_KEY = "aws:RequestedRegion"
 
 _AREA_REGIONS = {
     "us": ("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
@@ -205,20 +206,32 @@ def preflight(
     action = INVOKE_STREAM if stream else INVOKE
     # The condition key of the token type is documented for the use of the key alone.
     known = {key: value for key, value in context.items() if key != TOKEN_TYPE_KEY}
-    of_model = {**known, PROFILE_ARN_KEY: resources.profile}
     requirements = [_required(policies, USE_KEY, "*", {**context, PROFILE_ARN_KEY: None})]
     if resources.profile is not None:
         of_profile = {**known, PROFILE_ARN_KEY: None}
         requirements.append(_required(policies, action, resources.profile, of_profile))
-    for model in resources.certain:
-        requirements.append(_required(policies, action, model, of_model))
-    for model in resources.possible:
-        requirements.append(_required(policies, action, model, of_model, is_certain=False))
+    for model in (*resources.certain, *resources.possible):
+        of_model = {
+            **known,
+            PROFILE_ARN_KEY: resources.profile,
+            REQUESTED_REGION_KEY: requested_region(model),
+        }
+        is_certain = model in resources.certain
+        requirements.append(_required(policies, action, model, of_model, is_certain=is_certain))
     return Preflight(
         tuple(requirements),
         resources.unknown,
         models_are_unknown=not (resources.certain or resources.possible),
     )
+
+
+def requested_region(model_arn: str) -> str:
+    """Return what `aws:RequestedRegion` holds where a foundation model is called.
+
+    It is the Region that a profile routes to. A model without a Region, behind a global profile,
+    has the value that AWS documents for it.
+    """
+    return model_arn.split(":")[3] or "unspecified"
 
 
 def _required(

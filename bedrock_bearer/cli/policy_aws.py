@@ -75,7 +75,11 @@ def _ask_toolbox(denial: Denial, answers: AwsAnswers) -> None:
         return
     if answers.governing is not None:
         answers.governing = confirm(answers.governing, details)
-    answers.lines += details.explain().splitlines()
+    verdict = answers.governing
+    explained = verdict.statement.describe() if verdict and verdict.statement else None
+    answers.lines += [
+        line for line in details.explain().splitlines() if not explained or explained not in line
+    ]
     answers.document["authorization_details"] = _details(details)
 
 

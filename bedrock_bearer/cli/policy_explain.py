@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bedrock_bearer.cli.outcome import OK, REFUSED, UNDECIDED, print_json
+from bedrock_bearer.cli.policy_aws import AwsAnswers, ask_about_action, ask_about_denial
 from bedrock_bearer.cli.policy_files import LAYERS, read_policy, refuse
-from bedrock_bearer.facts import LONGEST_AGE_DAYS
+from bedrock_bearer.cli.policy_preflight import (
+    ModelQuestion,
+    document_of,
+    lines_of,
+    preflight_of,
+)
+from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, LONGEST_AGE_DAYS
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.denial import Denial
@@ -59,6 +66,8 @@ def _files(name: str, text: str) -> Callable[[Command], Command]:
 )
 @click.option("--never-expires", is_flag=True, help="Ask about creating a key without an age.")
 @click.option("--mantle", is_flag=True, help="Ask about the bedrock-mantle endpoint.")
+@click.option("--model", metavar="MODEL", help="Ask about all that a Converse call of it needs.")
+@click.option("--stream", is_flag=True, help="With --model: ask about ConverseStream.")
 @click.option("--message", metavar="-", help="Explain the denial on standard input.")
 @click.option("--redact", is_flag=True, help="Mask account ids and ARNs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -72,6 +81,12 @@ def explain(**options: Any) -> None:
     With --message -, the denial on standard input is explained (exit code 4), and its statement is
     looked for in the policies given. With --from-aws, the policies are read of the principal that
     the denial names, else of the IAM user of the key, else of the AWS credentials that are used.
+    IAM Toolbox is asked what decided, if the denial carries an authorization id, and IAM's
+    simulator what it says of each type of key.
+
+    With --model, everything is checked that one call needs: the use of the key, and the model or
+    the inference profile with each foundation model behind it. What is missing is printed as the
+    statement to add.
     """
     asked = _Asked(**options)
     asked.check()
@@ -84,6 +99,8 @@ def explain(**options: Any) -> None:
         _explain_denial(denial, key, asked, policies, fetched, output)
     question = _question(key, asked)
     fetched = _fetched(None, key) if asked.from_aws else None
+    if asked.model is not None:
+        _explain_call(question, key, asked, policies, fetched, output)
     _explain_decision(question, asked, policies, fetched, output)
 
 
@@ -105,6 +122,8 @@ class _Asked:
     age_days: int | None
     never_expires: bool
     mantle: bool
+    model: str | None
+    stream: bool
     message: str | None
     redact: bool
     as_json: bool
@@ -138,6 +157,10 @@ class _Asked:
             raise click.UsageError("--message - and --key - cannot both read standard input.")
         if not (any(self.files.values()) or self.from_aws or self.message):
             raise click.UsageError("Give --policy FILE or --from-aws, or --message - and a denial.")
+        if self.model and (self.message or self.mantle or self.age_days or self.never_expires):
+            raise click.UsageError("--model asks about a Converse call: of a key, on bedrock.")
+        if self.stream and not self.model:
+            raise click.UsageError("--stream goes with --model.")
         if not all(":" in text.partition("=")[0] and "=" in text for text in self.context):
             raise click.UsageError("--context takes KEY=VALUE, such as aws:SourceIp=203.0.113.7.")
 
@@ -205,10 +228,10 @@ def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPo
     return fetch_policies(principal_arn)
 
 
-def _of(fetched: FetchedPolicies | None) -> dict[str, Any]:
+def _of(fetched: FetchedPolicies | None, unread: list[str]) -> dict[str, Any]:
     if fetched is None:
         return {}
-    return {"principal_arn": fetched.principal_arn, "unread": fetched.unread}
+    return {"principal_arn": fetched.principal_arn, "unread": [*fetched.unread, *unread]}
 
 
 # -------------------------------------------------------------------------- a pasted denial
@@ -245,6 +268,11 @@ def _explain_denial(
         candidates += locate(governing or denial, one, context)
         if governing is not None and governing.statement is None:
             governing = governing.located_in(one, context)
+    answers = AwsAnswers(governing)
+    if fetched is not None:
+        context = {**(governing.known_context() if governing else {}), **fetched.context, **known}
+        answers = ask_about_denial(denial, governing, fetched.principal_arn, context)
+        governing = answers.governing
     explanation = governing.explain() if governing else explain_denial(denial)
     document = {
         "outcome": "denied",
@@ -257,11 +285,12 @@ def _explain_denial(
         "decided_by": governing.decided_by if governing else None,
         "explanation": explanation,
         "statements": [one.to_document() for one in _statements(governing, candidates)],
-        **_of(fetched),
+        **answers.document,
+        **_of(fetched, answers.unread),
     }
     is_said = governing is not None and governing.statement is not None
     more = [] if is_said else [f"May have refused: {one.describe()}" for one in candidates]
-    output.end(document, [*explanation.splitlines(), *more], REFUSED)
+    output.end(document, [*explanation.splitlines(), *answers.lines, *more], REFUSED)
 
 
 def _statements(
@@ -302,6 +331,9 @@ def _explain_decision(
     question = question.knowing(asked.known)
     answer = ask(policies, question, complete=asked.complete or fetched is not None)
     decision = answer.decision
+    answers = AwsAnswers()
+    if fetched is not None and question.action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
+        answers = ask_about_action(fetched.principal_arn, question.action, question.context)
     who = f" by {fetched.principal_arn}" if fetched else ""
     lines = [f"{question.describe()}{who}", answer.describe()]
     if decision.statement is not None and not decision.allowed:
@@ -309,6 +341,7 @@ def _explain_decision(
     if any(":" in name for name in decision.depends_on):
         lines.append("Tell a condition key with --context KEY=VALUE.")
     lines += [f"Taken for granted: {text}." for text in decision.assumptions]
+    lines += answers.lines
     document = {
         "outcome": answer.outcome,
         "depends_on": decision.depends_on,
@@ -322,6 +355,47 @@ def _explain_decision(
         "explanation": "\n".join(lines),
         "statements": [decision.statement.to_document()] if decision.statement else [],
         "assumptions": decision.assumptions,
-        **_of(fetched),
+        **answers.document,
+        **_of(fetched, answers.unread),
     }
     output.end(document, lines, _EXIT_CODES[answer.outcome])
+
+
+# ------------------------------------------------------------------------ all of one call
+
+
+def _explain_call(
+    question: Question,
+    key: KeyDescription | None,
+    asked: _Asked,
+    policies: PolicySet,
+    fetched: FetchedPolicies | None,
+    output: _Output,
+) -> NoReturn:
+    from bedrock_bearer.access.policy_set import OTHER_POLICIES
+    from bedrock_bearer.regions import find_region
+
+    if fetched is not None:
+        policies = fetched.policies.merged_with(policies)
+        question = question.knowing(fetched.context)
+    elif not policies.identity and not asked.complete:
+        policies = replace(policies, identity=[OTHER_POLICIES])
+    region, _ = find_region(None, key)
+    question = question.knowing({"aws:RequestedRegion": region, **asked.known})
+    account = question.context.get("aws:PrincipalAccount") or (key.account_id if key else None)
+    about = ModelQuestion(str(asked.model), asked.stream, region, account, asked.from_aws)
+    found, unread = preflight_of(about, policies, question.context)
+    is_whole = asked.complete or fetched is not None
+    outcome = "not denied" if found.outcome == "allowed" and not is_whole else found.outcome
+    lines = lines_of(found, outcome)
+    document = {
+        "outcome": outcome,
+        "depends_on": found.depends_on,
+        "action": question.action,
+        "model": asked.model,
+        "certainty": None,
+        "explanation": "\n".join(lines),
+        **document_of(found),
+        **_of(fetched, unread),
+    }
+    output.end(document, lines, _EXIT_CODES[outcome])

@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from bedrock_bearer.access.preflight import PROFILE_ARN_KEY
+from bedrock_bearer.access.preflight import (
+    PROFILE_ARN_KEY,
+    REQUESTED_REGION_KEY,
+    requested_region,
+)
 from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 from bedrock_bearer.keys.description import TokenType, utc_now
 from bedrock_bearer.local import minting
@@ -312,6 +316,8 @@ class LocalBedrock(PolicyAttachments):
             self._require(principal, USE_KEY, context, "*", call.region)
         for resource in self._resources_of(call):
             action = ACTION_OF_OPERATION[call.name]
+            if ":foundation-model/" in resource:
+                context[REQUESTED_REGION_KEY] = requested_region(resource)
             self._require(principal, action, context, resource, call.region)
             if ":inference-profile/" in resource or ":application-inference-profile/" in resource:
                 # The models that follow are called through this profile.

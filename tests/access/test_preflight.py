@@ -184,6 +184,28 @@ def test_an_account_that_is_not_known_leaves_the_profile_open(resource: str, out
     assert result.outcome == outcome
 
 
+def test_a_rule_on_the_region_is_about_the_region_that_a_profile_routes_to() -> None:
+    elsewhere = {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}
+    deny = {
+        "Effect": "Deny",
+        "Action": "bedrock:Invoke*",
+        "Resource": "*",
+        "Condition": elsewhere,
+    }
+    policies = PolicySet(identity=[{"Statement": [allow("bedrock:*"), deny]}])
+    models = (model_arn("us-east-1"), model_arn("us-west-2"))
+    context = {**SHORT_TERM, "aws:RequestedRegion": "us-east-1"}
+
+    result = preflight(policies, ModelResources("x", PROFILE, models), context)
+
+    assert [one.decision.outcome for one in result.requirements] == [
+        "allowed",
+        "allowed",
+        "allowed",
+        "denied",
+    ]
+
+
 def test_what_a_condition_needs_is_said() -> None:
     result = checked(allow("bedrock:*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}))
 
@@ -197,6 +219,7 @@ RESOURCES = st.sampled_from(
 )
 CONDITIONS = st.sampled_from(
     [
+        {"StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-east-2"]}},
         {},
         {"StringEquals": {"bedrock:InferenceProfileArn": PROFILE}},
         {"Null": {"bedrock:InferenceProfileArn": "true"}},
@@ -228,7 +251,7 @@ def test_with_the_models_known_it_says_what_the_local_bedrock_does(
     result = preflight(
         PolicySet(identity=[document]),
         ModelResources(f"us.{HAIKU}", PROFILE, models),
-        SHORT_TERM,
+        {**SHORT_TERM, "aws:RequestedRegion": "us-east-1"},
     )
 
     status = Caller(bedrock, key).converse(model=f"us.{HAIKU}").status_code

@@ -18,6 +18,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBedrock]:
     with LocalServer(bedrock) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", ADMINISTRATOR[0])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ADMINISTRATOR[1])
         monkeypatch.delenv("AWS_PROFILE", raising=False)

@@ -1,0 +1,214 @@
+"""`policy explain --from-aws` with real boto3 against the served local Bedrock."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from support.local import Caller, deny_token_type, statement
+
+from bedrock_bearer.cli.policy import policy
+from bedrock_bearer.local import LocalBedrock
+
+HAIKU = "anthropic.claude-3-5-haiku-20241022-v1:0"
+USE = "bedrock:CallWithBearerToken"
+
+
+@pytest.fixture(autouse=True)
+def _known_access_key(aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch) -> None:
+    access_key_id, secret = aws.create_access_key("administrator")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+
+
+def explain(*arguments: str, message: str | None = None) -> tuple[int, dict[str, Any]]:
+    command = ["explain", "--from-aws", "--json", *arguments]
+    result = CliRunner().invoke(
+        policy, command if message is None else [*command, "--message", "-"], input=message
+    )
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert document["exit_code"] == result.exit_code
+    return result.exit_code, document
+
+
+def denial_of(bedrock: LocalBedrock, key: str) -> str:
+    response = Caller(bedrock, key).converse()
+    assert response.status_code == 403
+    text: str = response.text
+    return text
+
+
+def forbid(bedrock: LocalBedrock, *actions: str) -> None:
+    bedrock.attach_policy("administrator", statement("Deny", list(actions)))
+
+
+def test_what_iam_toolbox_names_is_confirmed(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+
+    code, document = explain(message=denial_of(aws, key))
+
+    assert (code, document["certainty"]) == (4, "confirmed")
+    assert document["decided_by"] == ["bedrock:bearerTokenType"]
+    assert document["statements"][0]["statement"]["Effect"] == "Deny"
+    (named,) = document["authorization_details"]["statements"]
+    assert named["policy_type"] == "identity-based policy"
+
+
+def test_what_the_simulator_refuses_for_one_type_is_simulated(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    forbid(aws, "iam:GetRequestAuthorization*")
+
+    _, document = explain(message=denial_of(aws, key))
+
+    assert document["certainty"] == "simulated"
+    by_type = document["simulation"]["by_type"]
+    assert (by_type["SHORT_TERM"]["allowed"], by_type["LONG_TERM"]["allowed"]) == (False, True)
+    assert any("iam:GetRequestAuthorizationDetails is needed" in x for x in document["unread"])
+
+
+def test_with_both_refused_the_policies_that_may_be_read_decide(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    forbid(aws, "iam:GetRequestAuthorization*", "iam:SimulatePrincipalPolicy")
+
+    _, document = explain(message=denial_of(aws, key))
+
+    assert document["certainty"] == "located"
+    assert any("iam:SimulatePrincipalPolicy is needed" in line for line in document["unread"])
+
+
+def test_with_everything_refused_nothing_is_claimed(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    forbid(aws, "iam:*", "organizations:*")
+
+    _, document = explain(message=denial_of(aws, key))
+
+    assert document["certainty"] == "inferred"
+    assert document["decided_by"] is None
+    assert "AWS does not say whether by token type" in document["explanation"]
+
+
+def test_an_implicit_denial_is_not_confirmed(aws: LocalBedrock) -> None:
+    key = aws.mint_key(policies=[])
+
+    _, document = explain(message=denial_of(aws, key))
+
+    assert document["certainty"] == "inferred"
+    assert document["authorization_details"]["statements"] == []
+    assert document["authorization_details"]["without_allow"] == ["identity-based policy"]
+    by_type = document["simulation"]["by_type"]
+    assert not by_type["SHORT_TERM"]["allowed"]
+    assert not by_type["LONG_TERM"]["allowed"]
+
+
+def test_an_unconditional_deny_is_confirmed_as_one(aws: LocalBedrock) -> None:
+    key = aws.mint_key()
+    aws.attach_service_control_policy(statement("Deny", USE))
+
+    _, document = explain(message=denial_of(aws, key))
+
+    assert (document["certainty"], document["decided_by"]) == ("confirmed", [])
+    assert "use a LONG_TERM key" not in document["explanation"]
+
+
+def test_the_denial_of_a_creation_is_answered_too(aws: LocalBedrock) -> None:
+    import boto3
+    from botocore.exceptions import ClientError
+
+    forbid(aws, "iam:CreateServiceSpecificCredential")
+    iam = boto3.client("iam")
+    iam.create_user(UserName="app")
+    with pytest.raises(ClientError) as caught:
+        iam.create_service_specific_credential(UserName="app", ServiceName="bedrock.amazonaws.com")
+
+    _, document = explain(message=str(caught.value))
+
+    (named,) = document["authorization_details"]["statements"]
+    assert named["statement"]["Action"] == ["iam:CreateServiceSpecificCredential"]
+
+
+def test_a_question_is_put_to_the_simulator_as_well(aws: LocalBedrock) -> None:
+    aws.mint_key("LONG_TERM", user_name="app")
+    aws.attach_service_control_policy(deny_token_type("LONG_TERM"))
+    forbid(aws, "organizations:*")
+    aws.attach_policy("app", statement("Allow", ["iam:*", "sts:*"]))
+
+    _, document = explain("--token-type", "LONG_TERM")
+
+    assert document["outcome"] == "undecided"
+    by_type = document["simulation"]["by_type"]
+    assert by_type["LONG_TERM"]["allowed_by_organizations"] is False
+    assert by_type["SHORT_TERM"]["allowed_by_organizations"] is True
+
+
+# -------------------------------------------------------------------------- preflight
+
+
+def minted(aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch, *allowed: Any) -> str:
+    key = aws.mint_key("LONG_TERM", user_name="app", policies=list(allowed))
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", key)
+    return key
+
+
+def test_preflight_names_what_one_call_lacks(
+    aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minted(
+        aws,
+        monkeypatch,
+        statement("Allow", USE),
+        statement(
+            "Allow",
+            "bedrock:InvokeModel",
+            Resource=[
+                f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{HAIKU}",
+                f"arn:aws:bedrock:us-east-1::foundation-model/{HAIKU}",
+            ],
+        ),
+    )
+
+    code, document = explain("--model", f"us.{HAIKU}", "--key", "env:AWS_BEARER_TOKEN_BEDROCK")
+
+    assert (code, document["outcome"]) == (4, "denied")
+    assert document["statements_to_add"] == [
+        {
+            "Effect": "Allow",
+            "Action": "bedrock:InvokeModel",
+            "Resource": [
+                f"arn:aws:bedrock:us-east-2::foundation-model/{HAIKU}",
+                f"arn:aws:bedrock:us-west-2::foundation-model/{HAIKU}",
+            ],
+        }
+    ]
+
+
+def test_preflight_of_a_call_that_works_says_so(
+    aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = minted(aws, monkeypatch, statement("Allow", "bedrock:*"))
+
+    code, document = explain(
+        "--model", f"us.{HAIKU}", "--stream", "--key", "env:AWS_BEARER_TOKEN_BEDROCK"
+    )
+
+    assert (code, document["outcome"]) == (0, "allowed")
+    assert len(document["requirements"]) == 5
+    assert Caller(aws, key).stream(model=f"us.{HAIKU}").status_code == 200
+
+
+def test_preflight_says_which_models_it_could_not_read(
+    aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid(aws, "bedrock:GetInferenceProfile")
+    minted(aws, monkeypatch, statement("Allow", "bedrock:*"))
+
+    code, document = explain("--model", f"us.{HAIKU}", "--key", "env:AWS_BEARER_TOKEN_BEDROCK")
+
+    assert (code, document["outcome"]) == (0, "allowed")
+    assert any("bedrock:GetInferenceProfile is needed" in line for line in document["unread"])
+    assert "GetInferenceProfile" in document["unknown"][0]
