@@ -13,6 +13,7 @@ from bedrock_bearer.local.control_plane.account import Account, ControlPlaneErro
 from bedrock_bearer.local.control_plane.query import (
     Parameters,
     Result,
+    is_whole_number,
     no_such_entity,
     page_of,
     timestamp,
@@ -146,7 +147,7 @@ def _age_of(given: Parameters) -> timedelta | None:
     text = given.get("CredentialAgeDays")
     if text is None:
         return None
-    days = int(text) if text.isascii() and text.isdigit() else 0
+    days = int(text) if is_whole_number(text) else 0
     if 1 <= days <= LONGEST_AGE_DAYS:
         return timedelta(days=days)
     bound = (

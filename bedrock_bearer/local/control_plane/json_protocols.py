@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from bedrock_bearer.local.control_plane.account import ControlPlaneError
+from bedrock_bearer.local.control_plane.query import is_whole_number
 from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, json_response
 
 
@@ -27,7 +28,9 @@ def json_answer(document: Document) -> LocalResponse:
 
 def json_error(error: ControlPlaneError) -> LocalResponse:
     """Return an error with its name in the header and in the body, as both protocols read it."""
-    response = json_response(error.status, {"__type": error.code, "message": error.message})
+    # A message may repeat text of the request that is no valid Unicode.
+    message = error.message.encode(errors="replace").decode()
+    response = json_response(error.status, {"__type": error.code, "message": message})
     return response.with_headers({"x-amzn-ErrorType": error.code})
 
 
@@ -40,6 +43,6 @@ def page_of(name: str, items: list[Any], given: Document, default: int) -> dict[
 
 def _whole_number(given: Document, name: str, default: int) -> int:
     text = str(given.get(name) or default)
-    if text.isascii() and text.isdigit():
+    if is_whole_number(text):
         return int(text)
     raise ControlPlaneError(400, "InvalidInputException", f"{name} is not valid.")

@@ -17,6 +17,7 @@ from bedrock_bearer.local.http import LocalRequest, LocalResponse, whole_respons
 IAM_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 PAGE_SIZE = 100
+LONGEST_NUMBER = 9
 
 Parameters = Mapping[str, str]
 Result = dict[str, Any] | None
@@ -55,7 +56,7 @@ def members_of(given: Parameters, name: str) -> list[dict[str, str]]:
     for parameter, value in given.items():
         if parameter.startswith(prefix):
             number, _, rest = parameter[len(prefix) :].partition(".")
-            if number.isascii() and number.isdigit():
+            if is_whole_number(number):
                 members.setdefault(int(number), {})[rest] = value
     return [members[number] for number in sorted(members)]
 
@@ -68,9 +69,14 @@ def texts_of(given: Parameters, name: str) -> list[str]:
 def page_of(name: str, items: Sequence[Any], given: Parameters) -> dict[str, Any]:
     """Return one page of a list; the marker is the index of the next item."""
     start = _whole_number(given, "Marker", 0)
-    end = start + _whole_number(given, "MaxItems", PAGE_SIZE)
+    end = start + (_whole_number(given, "MaxItems", PAGE_SIZE) or PAGE_SIZE)
     page: dict[str, Any] = {name: list(items[start:end]), "IsTruncated": end < len(items)}
     return page | ({"Marker": str(end)} if end < len(items) else {})
+
+
+def is_whole_number(text: str) -> bool:
+    """Return whether a text is a whole number, and not one of unreasonable length."""
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
 
 
 def timestamp(moment: datetime) -> str:
@@ -97,7 +103,7 @@ def _whole_number(given: Parameters, name: str, default: int) -> int:
     text = given.get(name)
     if not text:
         return default
-    if text.isascii() and text.isdigit():
+    if is_whole_number(text):
         return int(text)
     raise ControlPlaneError(400, "ValidationError", f"{name} is not a whole number.")
 
