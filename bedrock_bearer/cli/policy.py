@@ -10,6 +10,7 @@ import click
 
 from bedrock_bearer.cli.group import CommandGroup
 from bedrock_bearer.cli.outcome import OK, REFUSED, print_json
+from bedrock_bearer.cli.policy_aws import ask_access_analyzer
 from bedrock_bearer.cli.policy_explain import explain
 from bedrock_bearer.cli.policy_files import LAYERS, read_policy
 from bedrock_bearer.facts import LONGEST_AGE_DAYS, RESET_KEY
@@ -139,31 +140,39 @@ def deny_creation(scp: bool, exempt: tuple[str, ...], form: str | None) -> None:
 @policy.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--as", "kind", type=click.Choice(list(LAYERS)), help="What kind of policy it is.")
+@click.option("--from-aws", is_flag=True, help="Also show what IAM Access Analyzer finds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def lint(files: tuple[str, ...], kind: str | None, as_json: bool) -> None:
+def lint(files: tuple[str, ...], kind: str | None, from_aws: bool, as_json: bool) -> None:
     """Check policies for what they let through. Exit code 4 if there is more than information."""
     from dataclasses import asdict
 
     from bedrock_bearer.access.linting import lint as find
 
     policy_type = LAYERS[kind].policy_type if kind else None
+    documents = {path: read_policy(path, as_json=as_json).document for path in files}
     found = [
         (path, finding)
-        for path in files
-        for finding in find(read_policy(path, as_json=as_json).document, policy_type)
+        for path, document in documents.items()
+        for finding in find(document, policy_type)
     ]
-    is_clean = all(finding.severity == "information" for _, finding in found)
+    aws = ask_access_analyzer(documents if from_aws else {}, policy_type)
+    is_clean = aws.is_clean and all(finding.severity == "information" for _, finding in found)
     code = OK if is_clean else REFUSED
     if as_json:
         findings = [{"policy": path, **asdict(finding)} for path, finding in found]
-        print_json({"ok": is_clean, "exit_code": code, "findings": findings})
+        more = aws.document() if from_aws else {}
+        print_json({"ok": is_clean, "exit_code": code, "findings": findings, **more})
         sys.exit(code)
     for path, finding in found:
         place = "" if finding.statement is None else f" Statement[{finding.statement}]"
         click.echo(f"{path}{place}: {finding.severity} {finding.id}: {finding.message}")
         click.echo(f"    For example: {finding.example}")
         click.echo(f"    To mend it: {finding.fix}")
-    if not found:
+    for path, finding_of_aws in aws.findings:
+        click.echo(f"{path} {finding_of_aws.describe()}")
+    for problem in aws.unread:
+        click.echo(f"Not read: {problem}", err=True)
+    if not found and not aws.findings:
         click.echo("Nothing found.")
     sys.exit(code)
 

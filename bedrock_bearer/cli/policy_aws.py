@@ -1,9 +1,9 @@
-"""What AWS itself says of a denial, for `bedrock-bearer policy explain --from-aws`."""
+"""What AWS itself says, for `bedrock-bearer policy explain` and `lint` with `--from-aws`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.errors import BedrockError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.access.governing import GoverningPolicy
     from bedrock_bearer.aws.simulator import Simulations
     from bedrock_bearer.aws.toolbox import AuthorizationDetails
+    from bedrock_bearer.aws.validation import AwsFinding
 
 
 @dataclass(slots=True)
@@ -62,6 +63,46 @@ def ask_about_action(principal_arn: str, action: str, context: Mapping[str, Any]
     """Ask IAM's simulator whether a principal may use a key, once for each type."""
     answers = AwsAnswers()
     _simulate(principal_arn, action, context, answers)
+    return answers
+
+
+@dataclass(slots=True)
+class AccessAnalyzerFindings:
+    """What IAM Access Analyzer finds in policies, each finding with its file.
+
+    Attributes:
+        findings: its findings.
+        unread: what it did not answer, and why.
+    """
+
+    findings: list[tuple[str, AwsFinding]] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it finds nothing worse than a suggestion."""
+        return all(finding.severity == "SUGGESTION" for _, finding in self.findings)
+
+    def document(self) -> dict[str, Any]:
+        """Return the findings as members of the JSON document."""
+        findings = [{"policy": path, **asdict(finding)} for path, finding in self.findings]
+        return {"aws_findings": findings, "unread": self.unread}
+
+
+def ask_access_analyzer(
+    documents: Mapping[str, Any], policy_type: str | None
+) -> AccessAnalyzerFindings:
+    """Ask IAM Access Analyzer to validate policies, by their files."""
+    from bedrock_bearer.aws.validation import validate_policy
+
+    answers = AccessAnalyzerFindings()
+    for path, document in documents.items():
+        try:
+            found = validate_policy(document, policy_type)
+        except BedrockError as error:
+            answers.unread.append(f"{path}: {error.message}")
+        else:
+            answers.findings += [(path, finding) for finding in found]
     return answers
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,3 +213,39 @@ def test_preflight_says_which_models_it_could_not_read(
     assert (code, document["outcome"]) == (0, "allowed")
     assert any("bedrock:GetInferenceProfile is needed" in line for line in document["unread"])
     assert "GetInferenceProfile" in document["unknown"][0]
+
+
+# ------------------------------------------------------------------------------- lint
+
+
+def lint(tmp_path: Path, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(document))
+    result = CliRunner().invoke(policy, ["lint", str(file), "--from-aws", "--json"])
+    found: dict[str, Any] = json.loads(result.stdout)
+    return result.exit_code, found
+
+
+def test_lint_shows_the_findings_of_access_analyzer_beside_ours(
+    aws: LocalBedrock, tmp_path: Path
+) -> None:
+    code, document = lint(tmp_path, statement("Allow", "*"))
+
+    assert code == 4
+    (finding,) = document["aws_findings"]
+    assert (finding["id"], finding["severity"]) == ("ALLOW_WITH_STAR_ON_STAR", "WARNING")
+    assert finding["policy"].endswith("policy.json")
+    assert document["unread"] == []
+
+
+def test_lint_goes_on_where_access_analyzer_may_not_be_asked(
+    aws: LocalBedrock, tmp_path: Path
+) -> None:
+    forbid(aws, "access-analyzer:ValidatePolicy")
+
+    code, document = lint(tmp_path, deny_token_type("SHORT_TERM"))
+
+    assert "access-analyzer:ValidatePolicy is needed" in document["unread"][0]
+    assert document["aws_findings"] == []
+    assert document["findings"]
+    assert code == document["exit_code"]
