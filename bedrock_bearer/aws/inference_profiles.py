@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bedrock_bearer.access.preflight import ModelResources
-from bedrock_bearer.aws.session import Refusal, aws_errors, aws_session
+from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors
 from bedrock_bearer.errors import BedrockError, ConfigurationError
 
 GET_PROFILE = "bedrock:GetInferenceProfile"
@@ -28,14 +28,10 @@ def with_models_of_profile(
     """
     if resources.profile is None:
         return resources
-    from botocore.config import Config
-
     what = f"The inference profile {resources.model} was not read"
-    session = session or aws_session(what)
-    with aws_errors(what):
-        # With a key in the environment, boto3 would use the key in place of these credentials.
-        config = Config(signature_version="v4")
-        client = session.client("bedrock", region_name=region, config=config)
+    # With a key in the environment, boto3 would use the key in place of the AWS credentials.
+    settings = {"signature_version": "v4"}
+    client = aws_client("bedrock", what, session=session, region=region, settings=settings)
     with aws_errors(what, _refused):
         answer = client.get_inference_profile(inferenceProfileIdentifier=resources.model)
     return ModelResources(

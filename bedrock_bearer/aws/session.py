@@ -6,7 +6,7 @@ credentials or a failed connection are the same error everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -99,7 +99,14 @@ def aws_session(what: str) -> Any:
         return boto3.Session(region_name=region_of_environment())
 
 
-def aws_client(service: str, what: str, *, session: Any = None, region: str | None = None) -> Any:
+def aws_client(
+    service: str,
+    what: str,
+    *,
+    session: Any = None,
+    region: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Any:
     """Return boto3's client of an AWS service.
 
     Args:
@@ -108,14 +115,18 @@ def aws_client(service: str, what: str, *, session: Any = None, region: str | No
         session: a `boto3.Session`. Default: a new one.
         region: the AWS Region. Default: the session's, else us-east-1; IAM, STS and Organizations
             answer alike in every Region of a partition.
+        settings: arguments of `botocore.config.Config`, or None.
 
     Raises:
         ConfigurationError: boto3 is not installed, or something that it needs is not set.
     """
     if session is None:
         session = aws_session(what)
+    from botocore.config import Config
+
+    region = region or session.region_name or "us-east-1"
     with aws_errors(what):
-        return session.client(service, region_name=region or session.region_name or "us-east-1")
+        return session.client(service, region_name=region, config=Config(**(settings or {})))
 
 
 def _configuration_error(what: str, refusal: Refusal) -> BedrockError:

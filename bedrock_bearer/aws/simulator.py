@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors, aws_session
+from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors
 from bedrock_bearer.errors import BedrockError, ConfigurationError
 from bedrock_bearer.facts import TOKEN_TYPE_KEY
 from bedrock_bearer.keys.description import TokenType
@@ -130,8 +130,9 @@ def simulate_key_types(
         TransportError: AWS cannot be reached.
     """
     what = "IAM's simulator was not asked"
-    session = session or aws_session(what)
-    client = aws_client("iam", what, session=session)
+    # What the simulator says is an extra: it is not waited for long.
+    settings = {"retries": {"total_max_attempts": 2}}
+    client = aws_client("iam", what, session=session, settings=settings)
     service = action.partition(":")[0]
     token_type_key = TOKEN_TYPE_KEY.replace("bedrock:", f"{service}:", 1)
     source = _source_of(client, principal_arn)

@@ -170,8 +170,8 @@ def lint(files: tuple[str, ...], kind: str | None, from_aws: bool, as_json: bool
         click.echo(f"    To mend it: {finding.fix}")
     for path, finding_of_aws in aws.findings:
         click.echo(f"{path} {finding_of_aws.describe()}")
-    for problem in aws.unread:
-        click.echo(f"Not read: {problem}", err=True)
+    for problem in aws.unanswered:
+        click.echo(problem, err=True)
     if not found and not aws.findings:
         click.echo("Nothing found.")
     sys.exit(code)

@@ -25,13 +25,13 @@ class AwsAnswers:
             action than the use of a key.
         lines: what AWS answered, in words.
         document: the same, as members of the JSON document.
-        unread: what AWS did not answer, and why.
+        unanswered: what AWS did not answer, and why.
     """
 
     governing: GoverningPolicy | None = None
     lines: list[str] = field(default_factory=list)
     document: dict[str, Any] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
 
 def ask_about_denial(
@@ -72,11 +72,11 @@ class AccessAnalyzerFindings:
 
     Attributes:
         findings: its findings.
-        unread: what it did not answer, and why.
+        unanswered: what it did not answer, and why.
     """
 
     findings: list[tuple[str, AwsFinding]] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -86,7 +86,7 @@ class AccessAnalyzerFindings:
     def document(self) -> dict[str, Any]:
         """Return the findings as members of the JSON document."""
         findings = [{"policy": path, **asdict(finding)} for path, finding in self.findings]
-        return {"aws_findings": findings, "unread": self.unread}
+        return {"aws_findings": findings, "unanswered": self.unanswered}
 
 
 def ask_access_analyzer(
@@ -100,7 +100,7 @@ def ask_access_analyzer(
         try:
             found = validate_policy(document, policy_type)
         except BedrockError as error:
-            answers.unread.append(f"{path}: {error.message}")
+            answers.unanswered.append(f"{path}: {error.message}")
         else:
             answers.findings += [(path, finding) for finding in found]
     return answers
@@ -112,7 +112,7 @@ def _ask_toolbox(denial: Denial, answers: AwsAnswers) -> None:
     try:
         details = fetch_authorization_details(denial)
     except BedrockError as error:
-        answers.unread.append(error.message)
+        answers.unanswered.append(error.message)
         return
     if answers.governing is not None:
         answers.governing = confirm(answers.governing, details)
@@ -134,7 +134,7 @@ def _simulate(
     try:
         simulations = simulate_key_types(principal_arn, action, known)
     except BedrockError as error:
-        answers.unread.append(error.message)
+        answers.unanswered.append(error.message)
         return None
     answers.lines += simulations.explain().splitlines()
     answers.document["simulation"] = _simulation(simulations)

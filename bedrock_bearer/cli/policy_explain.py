@@ -180,6 +180,8 @@ class _Output:
         else:
             for unread in document.get("unread") or []:
                 click.echo(self._masked(f"Not read: {unread}"), err=True)
+            for problem in document.get("unanswered") or []:
+                click.echo(self._masked(problem), err=True)
             for line in lines:
                 click.echo(self._masked(line))
         sys.exit(code)
@@ -228,10 +230,14 @@ def _fetched(principal_arn: str | None, key: KeyDescription | None) -> FetchedPo
     return fetch_policies(principal_arn)
 
 
-def _of(fetched: FetchedPolicies | None, unread: list[str]) -> dict[str, Any]:
+def _of(fetched: FetchedPolicies | None, unanswered: list[str]) -> dict[str, Any]:
     if fetched is None:
         return {}
-    return {"principal_arn": fetched.principal_arn, "unread": [*fetched.unread, *unread]}
+    return {
+        "principal_arn": fetched.principal_arn,
+        "unread": fetched.unread,
+        "unanswered": unanswered,
+    }
 
 
 # -------------------------------------------------------------------------- a pasted denial
@@ -286,7 +292,7 @@ def _explain_denial(
         "explanation": explanation,
         "statements": [one.to_document() for one in _statements(governing, candidates)],
         **answers.document,
-        **_of(fetched, answers.unread),
+        **_of(fetched, answers.unanswered),
     }
     is_said = governing is not None and governing.statement is not None
     more = [] if is_said else [f"May have refused: {one.describe()}" for one in candidates]
@@ -356,7 +362,7 @@ def _explain_decision(
         "statements": [decision.statement.to_document()] if decision.statement else [],
         "assumptions": decision.assumptions,
         **answers.document,
-        **_of(fetched, answers.unread),
+        **_of(fetched, answers.unanswered),
     }
     output.end(document, lines, _EXIT_CODES[answer.outcome])
 
@@ -384,7 +390,7 @@ def _explain_call(
     question = question.knowing({"aws:RequestedRegion": region, **asked.known})
     account = question.context.get("aws:PrincipalAccount") or (key.account_id if key else None)
     about = ModelQuestion(str(asked.model), asked.stream, region, account, asked.from_aws)
-    found, unread = preflight_of(about, policies, question.context)
+    found, unanswered = preflight_of(about, policies, question.context)
     is_whole = asked.complete or fetched is not None
     outcome = "not denied" if found.outcome == "allowed" and not is_whole else found.outcome
     lines = lines_of(found, outcome)
@@ -396,6 +402,6 @@ def _explain_call(
         "certainty": None,
         "explanation": "\n".join(lines),
         **document_of(found),
-        **_of(fetched, unread),
+        **_of(fetched, unanswered),
     }
     output.end(document, lines, _EXIT_CODES[outcome])

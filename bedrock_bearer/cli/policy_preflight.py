@@ -35,11 +35,11 @@ class ModelQuestion:
 def preflight_of(
     question: ModelQuestion, policies: PolicySet, context: Mapping[str, Any]
 ) -> tuple[Preflight, list[str]]:
-    """Return what the call needs, and what could not be read from AWS."""
+    """Return what the call needs, and what AWS did not answer."""
     from bedrock_bearer.access.preflight import preflight
 
-    resources, unread = _resources(question)
-    return preflight(policies, resources, context, stream=question.stream), unread
+    resources, unanswered = _resources(question)
+    return preflight(policies, resources, context, stream=question.stream), unanswered
 
 
 def lines_of(found: Preflight, outcome: str) -> list[str]:

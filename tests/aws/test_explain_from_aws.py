@@ -68,7 +68,7 @@ def test_what_the_simulator_refuses_for_one_type_is_simulated(aws: LocalBedrock)
     assert document["certainty"] == "simulated"
     by_type = document["simulation"]["by_type"]
     assert (by_type["SHORT_TERM"]["allowed"], by_type["LONG_TERM"]["allowed"]) == (False, True)
-    assert any("iam:GetRequestAuthorizationDetails is needed" in x for x in document["unread"])
+    assert any("iam:GetRequestAuthorizationDetails is needed" in x for x in document["unanswered"])
 
 
 def test_with_both_refused_the_policies_that_may_be_read_decide(aws: LocalBedrock) -> None:
@@ -79,7 +79,7 @@ def test_with_both_refused_the_policies_that_may_be_read_decide(aws: LocalBedroc
     _, document = explain(message=denial_of(aws, key))
 
     assert document["certainty"] == "located"
-    assert any("iam:SimulatePrincipalPolicy is needed" in line for line in document["unread"])
+    assert any("iam:SimulatePrincipalPolicy is needed" in line for line in document["unanswered"])
 
 
 def test_with_everything_refused_nothing_is_claimed(aws: LocalBedrock) -> None:
@@ -211,7 +211,7 @@ def test_preflight_says_which_models_it_could_not_read(
     code, document = explain("--model", f"us.{HAIKU}", "--key", "env:AWS_BEARER_TOKEN_BEDROCK")
 
     assert (code, document["outcome"]) == (0, "allowed")
-    assert any("bedrock:GetInferenceProfile is needed" in line for line in document["unread"])
+    assert any("bedrock:GetInferenceProfile is needed" in line for line in document["unanswered"])
     assert "GetInferenceProfile" in document["unknown"][0]
 
 
@@ -235,7 +235,7 @@ def test_lint_shows_the_findings_of_access_analyzer_beside_ours(
     (finding,) = document["aws_findings"]
     assert (finding["id"], finding["severity"]) == ("ALLOW_WITH_STAR_ON_STAR", "WARNING")
     assert finding["policy"].endswith("policy.json")
-    assert document["unread"] == []
+    assert document["unanswered"] == []
 
 
 def test_lint_goes_on_where_access_analyzer_may_not_be_asked(
@@ -245,7 +245,7 @@ def test_lint_goes_on_where_access_analyzer_may_not_be_asked(
 
     code, document = lint(tmp_path, deny_token_type("SHORT_TERM"))
 
-    assert "access-analyzer:ValidatePolicy is needed" in document["unread"][0]
+    assert "access-analyzer:ValidatePolicy is needed" in document["unanswered"][0]
     assert document["aws_findings"] == []
     assert document["findings"]
     assert code == document["exit_code"]
