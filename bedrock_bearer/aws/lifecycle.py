@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 import secrets
 import string
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
 from bedrock_bearer.access.denial import Denial
-from bedrock_bearer.aws.long_term_keys import LongTermKey, NewKey
+from bedrock_bearer.aws.handover import Handover
+from bedrock_bearer.aws.long_term_keys import CONSOLE_USER_PREFIX, LongTermKey, NewKey
 from bedrock_bearer.aws.session import Refusal, RefusalToError, aws_client, aws_errors
 from bedrock_bearer.errors import (
     BedrockError,
@@ -35,29 +35,11 @@ from bedrock_bearer.facts import (
     LONGEST_AGE_DAYS,
     SERVICE_NAME_KEY,
 )
-from bedrock_bearer.keys.api_key import ApiKey
 
 logger = logging.getLogger("bedrock_bearer")
 
-CONSOLE_USER_PREFIX = "BedrockAPIKey-"
-"""The AWS console makes an IAM user with such a name for each key."""
 LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
 """The AWS console attaches this policy to such a user."""
-
-_SECONDS_BETWEEN_PROBES = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """A finished rotation. It can be undone until the old key is deleted.
-
-    Attributes:
-        new: the key that replaced it.
-        old: the key that was deactivated.
-    """
-
-    new: NewKey
-    old: LongTermKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +62,6 @@ class KeyLifecycle:
 
     Args:
         iam: boto3's client of IAM. Default: one of a new session.
-        monotonic: the clock, in seconds.
-        sleep: waits for so many seconds on that clock.
 
     Raises:
         ConfigurationError: boto3 is not installed, or no AWS credentials were found.
@@ -91,30 +71,22 @@ class KeyLifecycle:
     See https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html.
     """
 
-    def __init__(
-        self,
-        iam: Any = None,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
+    def __init__(self, iam: Any = None) -> None:
         self._iam = aws_client("iam", "IAM was not called") if iam is None else iam
-        self._monotonic = monotonic
-        self._sleep = sleep
 
     def create(
         self,
         user_name: str,
         *,
         days: int | None = None,
-        hand_over: Callable[[ApiKey], object] | None = None,
+        handover: Handover | None = None,
     ) -> NewKey:
         """Create a key for a user.
 
         Args:
             user_name: an IAM user that exists.
             days: days until the key expires, 1 to 36600. Default: it never does.
-            hand_over: puts the key where it is used; if it raises, the key is deleted again.
+            handover: puts the key where it is used; if that fails, the key is deleted again.
 
         Raises:
             KeyCreationDeniedError: a policy refuses it.
@@ -128,10 +100,10 @@ class KeyLifecycle:
         except KeyLifecycleError as error:
             # Credentials that may not list keys may still be allowed to create one.
             logger.debug("%s", error)
-        new = self._create(user_name, days)
-        if hand_over is not None:
+        new = self.create_only(user_name, days=days)
+        if handover is not None:
             with self._deleted_on_failure(new):
-                hand_over(new.key)
+                handover.deliver(new)
         return new
 
     def create_with_user(
@@ -140,7 +112,7 @@ class KeyLifecycle:
         *,
         days: int | None = None,
         policy_arn: str = LIMITED_ACCESS_ARN,
-        hand_over: Callable[[ApiKey], object] | None = None,
+        handover: Handover | None = None,
     ) -> NewKey:
         """Create a new user and a key for it, as the AWS console does.
 
@@ -151,7 +123,7 @@ class KeyLifecycle:
             user_name: the new user. Default: a name such as `BedrockAPIKey-a1b2`.
             days: as for `create`.
             policy_arn: the managed policy to attach to the user.
-            hand_over: as for `create`.
+            handover: as for `create`.
 
         Raises:
             KeyCreationDeniedError: a policy refuses the key.
@@ -163,7 +135,7 @@ class KeyLifecycle:
         try:
             with _iam_errors(f"The policy {policy_arn} was not attached to the user {name}"):
                 self._iam.attach_user_policy(UserName=name, PolicyArn=policy_arn)
-            return self.create(name, days=days, hand_over=hand_over)
+            return self.create(name, days=days, handover=handover)
         except BaseException as error:
             said = self._removed_again(name, error)
             if isinstance(error, BedrockError):
@@ -199,7 +171,7 @@ class KeyLifecycle:
         user_name: str,
         credential_id: str,
         *,
-        hand_over: Callable[[ApiKey], object] | None = None,
+        handover: Handover | None = None,
     ) -> NewKey:
         """Give a key a new secret. The old secret stops working at once, wherever it is used."""
         with _iam_errors(f"The key {credential_id} of {user_name} was not reset"):
@@ -207,8 +179,8 @@ class KeyLifecycle:
                 UserName=user_name, ServiceSpecificCredentialId=credential_id
             )
         new = NewKey.take_from(cast("dict[str, Any]", answer["ServiceSpecificCredential"]))
-        if hand_over is not None:
-            hand_over(new.key)
+        if handover is not None:
+            handover.deliver(new)
         return new
 
     def delete(self, user_name: str, credential_id: str) -> None:
@@ -218,43 +190,8 @@ class KeyLifecycle:
                 UserName=user_name, ServiceSpecificCredentialId=credential_id
             )
 
-    def rotate(
-        self,
-        user_name: str,
-        *,
-        is_accepted: Callable[[ApiKey], bool],
-        hand_over: Callable[[ApiKey], object],
-        days: int | None = None,
-        wait: float = 120.0,
-    ) -> Rotation:
-        """Replace a user's only key by a new one.
-
-        Create the new key, wait until Bedrock accepts it, hand it over, then deactivate the old
-        key. The old key is not deleted. If anything fails before the new key was handed over, the
-        new key is deleted and the old one stays as it is.
-
-        Args:
-            user_name: an IAM user with one key.
-            is_accepted: tells whether Bedrock accepts a key, such as `rotation.is_accepted`. An
-                error that it raises ends the rotation.
-            hand_over: puts the new key where it is used.
-            days: as for `create`.
-            wait: seconds to wait until the new key is accepted. Default 120; IAM takes up to 60.
-
-        Raises:
-            KeyLimitError: the user has two keys already.
-        """
-        _check_days(days)
-        old = self.key_to_replace(user_name)
-        new = self._create(user_name, days)
-        with self._deleted_on_failure(new):
-            self._wait_until_accepted(new.key, is_accepted, wait)
-            hand_over(new.key)
-        self.deactivate(old.user_name, old.credential_id)
-        return Rotation(new, replace(old, status="Inactive"))
-
     def key_to_replace(self, user_name: str) -> LongTermKey:
-        """Return the key that `rotate` would replace.
+        """Return a user's only key, which a rotation replaces.
 
         Raises:
             KeyLimitError: the user has two keys already.
@@ -271,18 +208,18 @@ class KeyLifecycle:
         The AWS console makes such a user for each key and never removes it.
         """
         with_a_key = {key.user_name for key in self.list_keys()}
+        users = self._console_users()
+        return [user for user in users if user.user_name not in with_a_key]
+
+    def _console_users(self) -> list[OrphanedUser]:
         with _iam_errors("The users were not listed"):
             users = [
                 OrphanedUser(user["UserName"], user["Arn"], user["CreateDate"].astimezone(UTC))
                 for page in self._iam.get_paginator("list_users").paginate()
                 for user in page["Users"]
+                if user["UserName"].startswith(CONSOLE_USER_PREFIX)
             ]
-        orphaned = [
-            user
-            for user in users
-            if user.user_name.startswith(CONSOLE_USER_PREFIX) and user.user_name not in with_a_key
-        ]
-        return sorted(orphaned, key=lambda user: user.created_at)
+        return sorted(users, key=lambda user: user.created_at)
 
     def remove_user(self, user_name: str) -> None:
         """Remove a user that has no key, and detach its managed policies.
@@ -303,7 +240,12 @@ class KeyLifecycle:
                     self._iam.detach_user_policy(UserName=user_name, PolicyArn=policy["PolicyArn"])
             self._iam.delete_user(UserName=user_name)
 
-    def _create(self, user_name: str, days: int | None) -> NewKey:
+    def create_only(self, user_name: str, *, days: int | None = None) -> NewKey:
+        """Create a key for a user, without looking at the keys that there are.
+
+        Args and errors are those of `create`.
+        """
+        _check_days(days)
         age = {} if days is None else {"CredentialAgeDays": days}
         refused = partial(_creation_refused, days=days)
         with _iam_errors(f"No key was made for the user {user_name}", refused):
@@ -327,18 +269,6 @@ class KeyLifecycle:
             self._iam.update_service_specific_credential(
                 UserName=user_name, ServiceSpecificCredentialId=credential_id, Status=status
             )
-
-    def _wait_until_accepted(
-        self, key: ApiKey, is_accepted: Callable[[ApiKey], bool], wait: float
-    ) -> None:
-        give_up_at = self._monotonic() + wait
-        while not is_accepted(key):
-            if self._monotonic() >= give_up_at:
-                raise KeyLifecycleError(
-                    f"Bedrock did not accept the new key within {wait:g} s; the old one is "
-                    "unchanged."
-                )
-            self._sleep(_SECONDS_BETWEEN_PROBES)
 
     @contextmanager
     def _deleted_on_failure(self, new: NewKey) -> Iterator[None]:
@@ -393,7 +323,13 @@ def _iam_errors(what: str, refused: RefusalToError | None = None) -> AbstractCon
 
 
 def _refused(what: str, refusal: Refusal) -> KeyLifecycleError:
-    return KeyLifecycleError(f"{what}: {refusal}", request_id=refusal.request_id)
+    message = f"{what}: {refusal}"
+    if refusal.is_access_denied:
+        message += (
+            f" This needs the permission iam:{refusal.operation}; `bedrock-bearer key permissions` "
+            "prints all that a command needs."
+        )
+    return KeyLifecycleError(message, request_id=refusal.request_id)
 
 
 def _creation_refused(what: str, refusal: Refusal, *, days: int | None) -> KeyLifecycleError:

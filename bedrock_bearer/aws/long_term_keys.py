@@ -12,6 +12,9 @@ from bedrock_bearer.facts import LONG_TERM_PREFIX
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.description import utc_now
 
+CONSOLE_USER_PREFIX = "BedrockAPIKey-"
+"""The AWS console makes an IAM user with such a name for each key."""
+
 
 @dataclass(frozen=True, slots=True)
 class LongTermKey:
@@ -45,6 +48,11 @@ class LongTermKey:
             created_at=credential["CreateDate"].astimezone(UTC),
             expires_at=expires_at.astimezone(UTC) if expires_at else None,
         )
+
+    @property
+    def is_of_console_user(self) -> bool:
+        """Whether its user is one that the AWS console made for a key."""
+        return self.user_name.startswith(CONSOLE_USER_PREFIX)
 
     def age(self, now: datetime | None = None) -> timedelta:
         """Return how old the key is; `now` is an aware datetime."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bedrock_bearer.cli.group import CommandGroup
-from bedrock_bearer.cli.key_lifecycle import COMMANDS
+from bedrock_bearer.cli.key_list import list_keys, orphans, permissions
+from bedrock_bearer.cli.key_make import create, rotate
+from bedrock_bearer.cli.key_retire import retire
 from bedrock_bearer.cli.outcome import fail, key_document, print_json, span
 from bedrock_bearer.errors import BedrockError
 
@@ -37,7 +39,7 @@ def key() -> None:
     """
 
 
-for command in COMMANDS:
+for command in (create, list_keys, rotate, retire, orphans, permissions):
     key.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bedrock_bearer.errors import ConfigurationError
@@ -29,22 +29,32 @@ def write_key_file(
     """
     target = os.path.realpath(os.path.expanduser(path))
     check_key_file(target, replace_existing=replace_existing)
-    written = f"{target}.{secrets.token_hex(4)}" if replace_existing else target
+    # Always the same name: what a run that was killed left behind is replaced by the next.
+    written = f"{target}.new" if replace_existing else target
     problem: str | None = None
     try:
+        if replace_existing:
+            _remove(written)
         file = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(file, "w") as stream:
                 stream.write(key.get_secret_value() + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
             if replace_existing:
                 os.replace(written, target)
-        except OSError:
-            os.unlink(written)
+        except BaseException:
+            _remove(written)
             raise
     except OSError as error:
         problem = error.strerror or type(error).__name__
     if problem is not None:
         raise ConfigurationError(f"The key file {target} cannot be written: {problem}.")
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def check_key_file(path: str | os.PathLike[str], *, replace_existing: bool = False) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clients import FakeTime
 from support.iam import iam_client, local_iam, moto_iam
 from support.keys import long_term_key
 from support.local import Switch, statement
@@ -369,103 +368,7 @@ def test_a_deleted_key_is_listed_no_more(lifecycle: KeyLifecycle) -> None:
     assert lifecycle.list_keys("app") == []
 
 
-# ----------------------------------------------------------------------------- rotated
-
-
-def rotated(lifecycle: KeyLifecycle, **options: Any) -> Any:
-    given = {"is_accepted": lambda key: True, "hand_over": lambda key: None, **options}
-    return lifecycle.rotate("app", **given)
-
-
-def test_a_rotation_hands_over_the_new_key_before_the_old_one_ends(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle
-) -> None:
-    old = lifecycle.create("app")
-    seen: list[list[str]] = []
-
-    def hand_over(_: ApiKey) -> None:
-        seen.append([key.status for key in lifecycle.list_keys("app")])
-
-    done = rotated(lifecycle, hand_over=hand_over, days=30)
-
-    assert seen == [["Active", "Active"]]
-    assert done.old.credential_id == old.listed.credential_id
-    statuses = {key.credential_id: key.status for key in lifecycle.list_keys("app")}
-    assert statuses == {
-        done.old.credential_id: "Inactive",
-        done.new.listed.credential_id: "Active",
-    }
-
-
-def test_the_way_back_stays_open(bedrock: LocalBedrock, lifecycle: KeyLifecycle) -> None:
-    old = lifecycle.create_with_user("app-2")
-    done = lifecycle.rotate("app-2", is_accepted=lambda key: True, hand_over=lambda key: None)
-    lifecycle.reactivate(done.old.user_name, done.old.credential_id)
-
-    assert accepts(bedrock, old.key)
-
-
-def test_a_rotation_waits_until_the_new_key_is_accepted(iam: Any, time: FakeTime) -> None:
-    clock = time.clock
-    lifecycle = KeyLifecycle(iam, monotonic=clock.monotonic, sleep=clock.sleep)
-    lifecycle.create("app")
-    answers = iter([False, False, True])
-
-    rotated(lifecycle, is_accepted=lambda key: next(answers))
-
-    assert time.waits == [2.0, 2.0]
-
-
-def test_a_key_that_is_never_accepted_is_deleted_and_the_old_one_untouched(
-    iam: Any, time: FakeTime
-) -> None:
-    clock = time.clock
-    lifecycle = KeyLifecycle(iam, monotonic=clock.monotonic, sleep=clock.sleep)
-    old = lifecycle.create("app")
-
-    with pytest.raises(errors.KeyLifecycleError, match="within 60 s; the old one is unchanged"):
-        rotated(lifecycle, is_accepted=lambda key: False, wait=60)
-
-    assert lifecycle.list_keys("app") == [old.listed]
-
-
-def test_a_hand_over_that_fails_leaves_the_old_key_alone(lifecycle: KeyLifecycle) -> None:
-    old = lifecycle.create("app")
-
-    def fail(_: ApiKey) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        rotated(lifecycle, hand_over=fail)
-
-    assert lifecycle.list_keys("app") == [old.listed]
-
-
-def test_a_user_with_two_keys_is_told_to_delete_one_first(lifecycle: KeyLifecycle) -> None:
-    for _ in range(2):
-        lifecycle.create("app")
-
-    with pytest.raises(errors.KeyLimitError, match="Delete one"):
-        rotated(lifecycle)
-
-
-def test_a_user_without_a_key_has_none_to_rotate(lifecycle: KeyLifecycle) -> None:
-    with pytest.raises(errors.KeyLifecycleError, match="no key to replace"):
-        rotated(lifecycle)
-
-
-def test_a_denied_new_key_ends_the_rotation(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle, server: tuple[Watched, LocalServer]
-) -> None:
-    old = lifecycle.create("app")
-
-    def accepted(key: ApiKey) -> bool:
-        return is_accepted(key, region="us-east-1", endpoint_url=server[1].url)
-
-    with pytest.raises(errors.BearerTokenNotAllowedError):
-        rotated(lifecycle, is_accepted=accepted)
-
-    assert lifecycle.list_keys("app") == [old.listed]
+# --------------------------------------------------------------------------- accepted
 
 
 def test_a_key_is_accepted_though_its_user_may_not_list_invocations(

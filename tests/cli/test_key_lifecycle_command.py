@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.local import statement
 
+from bedrock_bearer import ApiKey
 from bedrock_bearer.cli import cli
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.server import LocalServer
@@ -39,6 +40,7 @@ def run(bedrock: LocalBedrock, tmp_path: Path) -> Iterator[Run]:
             "AWS_REGION": "us-east-1",
             "AWS_CONFIG_FILE": str(tmp_path / "none"),
             "AWS_MAX_ATTEMPTS": "1",
+            "XDG_STATE_HOME": str(tmp_path / "state"),
         }
 
         def run(*arguments: object) -> Result:
@@ -135,14 +137,16 @@ def test_a_third_key_is_refused_with_6(run: Run, old: str) -> None:
 
 def test_the_list_tells_status_age_and_end(run: Run, bedrock: LocalBedrock, old: str) -> None:
     bedrock.mint_key("LONG_TERM", user_name="app", expires_in=timedelta(days=-1))
-    lines = run("list", "app").stdout.splitlines()
+    text = run("list", "app").stdout
+    lines = text.splitlines()
 
-    assert len(lines) == 2
-    assert "Active  0 days old  never expires" in lines[0] + lines[1]
-    assert "expired 20" in lines[0] + lines[1]
+    assert len(lines) == 3
+    assert lines[0].split()[:4] == ["USER", "ID", "FINGERPRINT", "STATUS"]
+    assert "never expires" in text
+    assert "expired" in text
 
 
-def test_a_rotation_replaces_the_file_and_deactivates_the_old_key(
+def test_a_rotation_replaces_the_file_and_leaves_both_keys_active(
     run: Run, old: str, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text(old)
@@ -151,11 +155,152 @@ def test_a_rotation_replaces_the_file_and_deactivates_the_old_key(
 
     assert result.exit_code == 0, result.output
     assert (tmp_path / "key").read_text().strip() != old
-    assert {key["credential_id"]: key["status"] for key in listed(run, "app")} == {
-        before["credential_id"]: "Inactive",
-        next(k for k in listed(run, "app") if k["status"] == "Active")["credential_id"]: "Active",
-    }
-    assert f"--reactivate app {before['credential_id']}" in result.stderr
+    assert [key["status"] for key in listed(run, "app")] == ["Active", "Active"]
+    assert f"bedrock-bearer key retire app {before['credential_id']}" in result.stderr
+
+
+def test_a_rotation_retires_the_old_key_on_request(run: Run, old: str, tmp_path: Path) -> None:
+    (before,) = listed(run, "app")
+    result = run("rotate", "app", "--out", tmp_path / "key", "--retire-old", "--json")
+    document = json.loads(result.stdout)
+
+    assert result.exit_code == 0, result.output
+    assert (document["old"]["credential_id"], document["old"]["status"]) == (
+        before["credential_id"],
+        "Inactive",
+    )
+    assert document["retired"] is True
+    assert "--reactivate" in document["next"]["To undo this"]
+    assert (
+        document["new"]["fingerprint"] == ApiKey.parse((tmp_path / "key").read_text()).fingerprint
+    )
+
+
+def test_a_rotation_gives_the_key_to_a_command(run: Run, old: str, tmp_path: Path) -> None:
+    result = run("rotate", "app", "--to-command", f"cat > {tmp_path / 'stored'}", "--json")
+
+    secret = (tmp_path / "stored").read_text()
+    assert json.loads(result.stdout)["key"]["fingerprint"] == ApiKey.parse(secret).fingerprint
+    assert secret not in result.output
+
+
+def test_a_rotation_prints_one_document_with_the_secret_on_request(run: Run, old: str) -> None:
+    document = json.loads(run("rotate", "app", "--stdout", "--json").stdout)
+
+    assert document["secret"].startswith("ABSK")
+
+
+def test_a_command_that_fails_leaves_both_keys_and_says_how_to_go_on(run: Run, old: str) -> None:
+    result = run("rotate", "app", "--to-command", "exit 1")
+
+    assert result.exit_code == 6
+    assert "Run the same command again" in result.stderr
+    assert [key["status"] for key in listed(run, "app")] == ["Active", "Active"]
+
+
+def test_the_last_active_key_is_retired_only_with_a_yes(run: Run, old: str) -> None:
+    credential_id = listed(run, "app")[0]["credential_id"]
+    unsure = run("retire", "app", credential_id)
+    as_json = run("retire", "app", credential_id, "--json")
+    status = listed(run, "app")[0]["status"]
+    forced = run("retire", "app", credential_id, "--force")
+
+    assert (unsure.exit_code, as_json.exit_code, status) == (4, 4, "Active")
+    assert json.loads(as_json.stdout)["exit_code"] == 4
+    assert "last active key" in unsure.stderr
+    assert forced.exit_code == 0
+    assert listed(run, "app")[0]["status"] == "Inactive"
+
+
+def test_one_of_two_active_keys_is_retired_without_asking(run: Run, old: str) -> None:
+    run("create", "app", "--stdout")
+
+    assert run("retire", "app", listed(run, "app")[0]["credential_id"]).exit_code == 0
+
+
+def test_the_list_tells_which_key_is_which(run: Run, old: str, tmp_path: Path) -> None:
+    run("create", "app", "--out", tmp_path / "key")
+    (tmp_path / "old").write_text(old)
+    known = {key["fingerprint"] for key in listed(run, "app")}
+    given = json.loads(run("list", "app", "--key", f"file:{tmp_path / 'old'}", "--json").stdout)
+
+    made, first = (ApiKey.parse(text).fingerprint for text in ((tmp_path / "key").read_text(), old))
+    assert known == {None, made}
+    assert {key["fingerprint"] for key in given["keys"]} == {first, made}
+
+
+def test_the_list_of_all_users_is_a_table_with_the_users_without_a_key(
+    run: Run, bedrock: LocalBedrock, old: str
+) -> None:
+    bedrock.delete_key(bedrock.mint_key("LONG_TERM", user_name="BedrockAPIKey-left"))
+    text = run("list").stdout
+
+    assert text.splitlines()[0].split()[:3] == ["USER", "ID", "FINGERPRINT"]
+    (orphan,) = [line for line in text.splitlines() if "BedrockAPIKey-left" in line]
+    assert "user without a key" in orphan
+
+
+@pytest.mark.parametrize(("days", "code"), [("0", 4), ("1", 0)])
+def test_a_list_of_old_keys_exits_with_4_when_there_are_any(
+    run: Run, old: str, days: str, code: int
+) -> None:
+    result = run("list", "--older-than", days, "--json")
+
+    assert result.exit_code == json.loads(result.stdout)["exit_code"] == code
+    assert bool(json.loads(result.stdout)["keys"]) is (code == 4)
+
+
+COMMANDS = {
+    "create": ["create", "app", "--stdout"],
+    "create --new-user": ["create", "--new-user", "--stdout"],
+    "list": ["list"],
+    "list USER": ["list", "app"],
+    "rotate": ["rotate", "app", "--stdout"],
+    "rotate --retire-old": ["rotate", "app", "--stdout", "--retire-old"],
+    "retire": ["retire", "app", "ID", "--force"],
+    "retire --delete": ["retire", "app", "INACTIVE", "--delete"],
+    "orphans": ["orphans"],
+    "orphans --delete": ["orphans", "--delete"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_printed_permissions_are_enough(
+    name: str, run: Run, bedrock: LocalBedrock, old: str
+) -> None:
+    bedrock.delete_key(bedrock.mint_key("LONG_TERM", user_name="BedrockAPIKey-left"))
+    if "INACTIVE" in COMMANDS[name]:
+        bedrock.set_key_status(old, "Inactive")
+    credential_id = listed(run, "app")[0]["credential_id"]
+    document = json.loads(run("permissions", *name.split()).stdout)
+    actions = [action for each in document["Statement"] for action in as_list(each["Action"])]
+    denied = {"Effect": "Deny", "NotAction": actions, "Resource": "*"}
+    bedrock.attach_policy("admin", {"Version": "2012-10-17", "Statement": denied})
+    words = [credential_id if word in ("ID", "INACTIVE") else word for word in COMMANDS[name]]
+
+    result = run(*words)
+
+    assert result.exit_code == 0, result.output
+    assert "not listed" not in result.stderr
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_permissions_of_all_commands_are_printed_without_one(run: Run) -> None:
+    assert set(json.loads(run("permissions").stdout)) == set(COMMANDS)
+    assert run("permissions", "nonsense").exit_code == 2
+
+
+def test_a_refused_command_says_which_permission_it_lacks(
+    run: Run, bedrock: LocalBedrock, old: str
+) -> None:
+    bedrock.attach_policy("admin", statement("Deny", "iam:ListServiceSpecificCredentials"))
+    result = run("list", "app")
+
+    assert result.exit_code == 6
+    assert "needs the permission iam:ListServiceSpecificCredentials" in result.stderr
 
 
 def test_a_rotation_whose_new_key_is_denied_changes_nothing(
@@ -173,7 +318,7 @@ def test_a_rotation_whose_new_key_is_denied_changes_nothing(
 def test_a_key_is_retired_brought_back_and_deleted(run: Run, old: str) -> None:
     credential_id = listed(run, "app")[0]["credential_id"]
     statuses = []
-    for option in ([], ["--reactivate"], []):
+    for option in (["--force"], ["--reactivate"], ["--force"]):
         assert run("retire", "app", credential_id, *option).exit_code == 0
         statuses.append(listed(run, "app")[0]["status"])
     run("retire", "app", credential_id, "--delete")
@@ -200,7 +345,7 @@ def test_an_unknown_key_is_not_retired(run: Run, old: str) -> None:
 
 def test_orphans_are_listed_and_removed_on_request(run: Run) -> None:
     new = json.loads(run("create", "--new-user", "--stdout", "--json").stdout)["new"]
-    run("retire", new["user_name"], new["credential_id"])
+    run("retire", new["user_name"], new["credential_id"], "--force")
     run("retire", new["user_name"], new["credential_id"], "--delete")
     found = run("orphans", "--json")
     removed = run("orphans", "--delete")
@@ -215,7 +360,7 @@ def test_orphans_are_listed_and_removed_on_request(run: Run) -> None:
     [
         (["create", "app", "--days", "30", "--stdout"], "would make a key for the user app"),
         (["create", "--new-user", "--stdout"], "would make a key for a new user"),
-        (["rotate", "app", "--stdout"], "would deactivate ACCA"),
+        (["rotate", "app", "--stdout", "--retire-old"], "would deactivate ACCA"),
         (["retire", "app", "ID"], "would deactivate ACCA"),
         (["list", "app"], "would list the keys of app"),
     ],

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import boto3
 import pytest
 from support.iam import iam_client
-from support.local import NOW, Clock
+from support.local import NOW, Clock, Switch
 
 from bedrock_bearer import (
     ApiKey,
@@ -24,11 +29,15 @@ from bedrock_bearer import (
     KeySource,
     ShortTermKeys,
 )
-from bedrock_bearer.aws.lifecycle import KeyLifecycle, Rotation
+from bedrock_bearer.aws.handover import Handover, ToFile, ToFunction
+from bedrock_bearer.aws.key_rotation import KeyRotation, Rotation
+from bedrock_bearer.aws.lifecycle import KeyLifecycle
+from bedrock_bearer.aws.state import StateStore
 from bedrock_bearer.keys.key_file import write_key_file
 from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.server import LocalServer
-from bedrock_bearer.rotation import is_accepted
+from bedrock_bearer.rotation import try_key
 
 MODEL = "amazon.nova-micro-v1:0"
 TASKS = 50
@@ -53,6 +62,16 @@ class Load:
                 await self.progress.wait()
 
 
+class CountingSwitch(Switch):
+    """Counts the calls of IAM."""
+
+    iam_calls = 0
+
+    def handle(self, request: LocalRequest) -> LocalResponse:
+        self.iam_calls += request.body.startswith(b"Action=")
+        return super().handle(request)
+
+
 @asynccontextmanager
 async def under_load(url: str, source: KeySource) -> AsyncIterator[Load]:
     """Call from 50 tasks, each without a pause, while the block runs."""
@@ -66,7 +85,7 @@ async def under_load(url: str, source: KeySource) -> AsyncIterator[Load]:
                 load.failures.append(error)
             else:
                 load.issued.add(reply.key.issued_at if reply.key else None)
-                load.keys.append(reply.key.last_four if reply.key else "")
+                load.keys.append(reply.key.fingerprint if reply.key else "")
             load.progress.set()
 
     async with AsyncBedrockClient(source, region="us-east-1", endpoint_url=url) as client:
@@ -102,18 +121,20 @@ def lifecycle(url: str) -> Iterator[KeyLifecycle]:
 
 
 async def rotate_and_delete(
-    load: Load, lifecycle: KeyLifecycle, url: str, hand_over: Callable[[ApiKey], object]
+    load: Load, lifecycle: KeyLifecycle, url: str, handover: Handover, state: Path
 ) -> Rotation:
     """Rotate the key of `app` while the load goes on, and in the end delete the old one."""
-
-    def accepted(key: ApiKey) -> bool:
-        return is_accepted(key, region="us-east-1", endpoint_url=url)
-
-    await load.calls()
-    done = await asyncio.to_thread(
-        lifecycle.rotate, "app", is_accepted=accepted, hand_over=hand_over
+    rotation = KeyRotation(
+        lifecycle,
+        "app",
+        handover=handover,
+        try_key=partial(try_key, region="us-east-1", endpoint_url=url),
+        store=StateStore(state),
     )
     await load.calls()
+    done = await asyncio.to_thread(rotation.run, retire_old=True)
+    await load.calls()
+    assert done.old is not None
     await asyncio.to_thread(lifecycle.delete, "app", done.old.credential_id)
     await load.calls()
     return done
@@ -130,16 +151,72 @@ async def test_a_key_in_a_file_is_rotated_without_a_failed_call(
             load,
             lifecycle,
             url,
-            lambda key: write_key_file(key, path, replace_existing=True),
+            ToFile(str(path), replace_existing=True),
+            tmp_path / "state",
         )
 
     assert load.failures == []
     assert len(load.keys) >= 3 * CALLS_BETWEEN_STEPS
-    assert load.keys[-1] == done.new.key.last_four
+    assert load.keys[-1] == done.fingerprint
+
+
+async def test_a_rotation_that_is_killed_again_and_again_fails_no_call(
+    tmp_path: Path,
+) -> None:
+    counting, path = CountingSwitch(), tmp_path / "key"
+    counting.bedrock = LocalBedrock()
+    write_key_file(ApiKey.parse(counting.bedrock.mint_key("LONG_TERM", user_name="app")), path)
+    command = [
+        *(sys.executable, "-m", "bedrock_bearer", "key", "rotate", "app"),
+        *("--out", str(path), "--retire-old", "--json"),
+    ]
+    environment = {
+        **os.environ,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIAADMINISTRATOREXA",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+
+    with LocalServer(counting) as server:
+        await be_killed_and_rotate(server.url, counting, path, command, environment)
+
+
+async def be_killed_and_rotate(
+    url: str, counting: CountingSwitch, path: Path, command: list[str], environment: dict[str, str]
+) -> None:
+    environment["AWS_ENDPOINT_URL"] = url
+    async with under_load(url, FileKey(path)) as load:
+        await load.calls()
+        for actions in (1, 2, 3):
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment, stdout=PIPE, stderr=PIPE
+            )
+            # Let so many calls of IAM be answered, then kill it in the midst of what follows.
+            seen = counting.iam_calls
+            while process.returncode is None and counting.iam_calls < seen + actions:
+                await asyncio.sleep(0.001)
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+            await load.calls(50)
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdout=PIPE, stderr=PIPE
+        )
+        said, _ = await process.communicate()
+        await load.calls()
+
+    assert load.failures == []
+    assert process.returncode == 0
+    assert load.keys[-1] == json.loads(said)["new"]["fingerprint"]
 
 
 async def test_a_key_in_a_variable_is_rotated_without_a_failed_call(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str, monkeypatch: pytest.MonkeyPatch
+    bedrock: LocalBedrock,
+    lifecycle: KeyLifecycle,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     name = "AWS_BEARER_TOKEN_BEDROCK"
     monkeypatch.setenv(name, bedrock.mint_key("LONG_TERM", user_name="app"))
@@ -149,15 +226,20 @@ async def test_a_key_in_a_variable_is_rotated_without_a_failed_call(
             load,
             lifecycle,
             url,
-            lambda key: monkeypatch.setenv(name, key.get_secret_value()),
+            ToFunction(lambda key: monkeypatch.setenv(name, key.get_secret_value())),
+            tmp_path,
         )
 
     assert load.failures == []
-    assert load.keys[-1] == done.new.key.last_four
+    assert load.keys[-1] == done.fingerprint
 
 
 async def test_a_second_key_takes_over_without_a_failed_call(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str, monkeypatch: pytest.MonkeyPatch
+    bedrock: LocalBedrock,
+    lifecycle: KeyLifecycle,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """The first key stays what the client was given; the second comes up beside it."""
     first = bedrock.mint_key("LONG_TERM", user_name="app")
@@ -168,11 +250,12 @@ async def test_a_second_key_takes_over_without_a_failed_call(
             load,
             lifecycle,
             url,
-            lambda key: monkeypatch.setenv("SECOND_KEY", key.get_secret_value()),
+            ToFunction(lambda key: monkeypatch.setenv("SECOND_KEY", key.get_secret_value())),
+            tmp_path,
         )
 
     assert load.failures == []
-    assert load.keys[-1] == done.new.key.last_four
+    assert load.keys[-1] == done.fingerprint
     assert len(keys.refusals) == 1
 
 
@@ -189,12 +272,12 @@ async def test_a_first_key_that_expires_in_mid_run_fails_no_call(
         await load.calls()
 
     assert load.failures == []
-    assert load.keys[-1] == second[-4:]
+    assert load.keys[-1] == ApiKey.parse(second).fingerprint
     assert [type(refusal.error).__name__ for refusal in keys.refusals] == ["ApiKeyExpiredError"]
 
 
 async def test_a_key_that_a_function_gives_is_rotated_without_a_failed_call(
-    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str
+    bedrock: LocalBedrock, lifecycle: KeyLifecycle, url: str, tmp_path: Path
 ) -> None:
     vault = {"key": bedrock.mint_key("LONG_TERM", user_name="app")}
 
@@ -207,11 +290,12 @@ async def test_a_key_that_a_function_gives_is_rotated_without_a_failed_call(
             load,
             lifecycle,
             url,
-            lambda key: vault.update(key=key.get_secret_value()),
+            ToFunction(lambda key: vault.update(key=key.get_secret_value())),
+            tmp_path,
         )
 
     assert load.failures == []
-    assert load.keys[-1] == done.new.key.last_four
+    assert load.keys[-1] == done.fingerprint
 
 
 async def test_a_minted_key_that_expires_in_mid_run_is_renewed_once_and_fails_no_call(
