@@ -20,7 +20,12 @@ from bedrock_bearer.access.explanation import (
     refused_by,
     who_can_change,
 )
-from bedrock_bearer.access.request_context import DIRECT_CALL, principal_context, user_names
+from bedrock_bearer.access.request_context import (
+    DIRECT_CALL,
+    LONG_TERM_KEY,
+    principal_context,
+    user_names,
+)
 from bedrock_bearer.keys.description import KeyDescription, TokenType
 
 if TYPE_CHECKING:
@@ -121,6 +126,8 @@ class GoverningPolicy:
     def known_context(self) -> dict[str, Any]:
         """Return the condition keys of the refused call that are known."""
         known = {**DIRECT_CALL, **principal_context(self.principal_arn)}
+        if self.token_type is TokenType.LONG_TERM:
+            known |= LONG_TERM_KEY
         if self.condition_value is not None:
             known[self.condition_key] = self.condition_value
         if self.key is not None and self.key.region is not None:

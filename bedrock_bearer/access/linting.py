@@ -6,7 +6,7 @@ See https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-permissions.ht
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bedrock_bearer.access.conditions import Context, Truth, any_of, holds, operator_parts, texts_of
@@ -34,9 +34,9 @@ _INVOCATIONS = {
 _OPERATIONS = {
     "bedrock:converse": "bedrock:InvokeModel",
     "bedrock:conversestream": "bedrock:InvokeModelWithResponseStream",
-    "bedrock:chatcompletions": "bedrock:InvokeModel",
 }
 """Operations that policies name as if they were actions, and the action that governs them."""
+_ENDPOINT_PREFIXES = ("bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 _KEY_ACTIONS = {
     f"{verb}servicespecificcredential{plural}"
     for verb, plural in (
@@ -220,8 +220,8 @@ def _fix_of_unknown(action: str) -> str | None:
     service, _, name = action.partition(":")
     if action in _OPERATIONS:
         return f"Write {_OPERATIONS[action]}: it governs this operation."
-    if service == "bedrock-runtime":
-        return "Write bedrock: it is the prefix of the actions of bedrock-runtime."
+    if service in _ENDPOINT_PREFIXES:
+        return f"Write bedrock: it is the prefix of the actions of {service}."
     if "*" in name or "?" in name:
         return None
     if "bearertoken" in name and (
@@ -277,7 +277,7 @@ def _is_about_keys(placed: PlacedStatement) -> bool:
 
 
 def _ages(policy: _Policy) -> Iterator[Finding]:
-    forever, longest = creation_of_key(None), creation_of_key(LONGEST_AGE_DAYS)
+    forever, longest = _creation(None), _creation(LONGEST_AGE_DAYS)
     for index, statement in enumerate(policy.statements):
         tests = _tested(statement).get(AGE_KEY.lower(), [])
         if not tests or not covers_action(statement, CREATE_KEY):
@@ -299,6 +299,12 @@ def _ages(policy: _Policy) -> Iterator[Finding]:
                 f'"Null": {{"{AGE_KEY}": "true"}} that denies the creation.',
             )
             return
+
+
+def _creation(days: int | None) -> Question:
+    """Return the question about the creation of a key of any service: others have keys, too."""
+    of_bedrock = creation_of_key(days)
+    return replace(of_bedrock, asked={AGE_KEY: days})
 
 
 def _resets(policy: _Policy) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bedrock_bearer.access.evaluation import Decision, evaluate
 from bedrock_bearer.access.policy_set import PolicySet
-from bedrock_bearer.access.request_context import DIRECT_CALL
+from bedrock_bearer.access.request_context import DIRECT_CALL, LONG_TERM_KEY
 from bedrock_bearer.facts import (
     AGE_KEY,
     BEDROCK_SERVICE,
@@ -59,8 +59,7 @@ def use_of_key(
     kind = TokenType(token_type)
     known = dict(DIRECT_CALL)
     if kind is TokenType.LONG_TERM:
-        # Only IAM users have long-term keys.
-        known["aws:PrincipalType"] = "User"
+        known |= LONG_TERM_KEY
     if region is not None:
         known["aws:RequestedRegion"] = region
     asked = {f"{service}:bearerTokenType": kind.value}

@@ -25,6 +25,16 @@ DIRECT_CALL: Mapping[str, Any] = MappingProxyType(
 )
 """What holds for every call that a client makes itself, over https; None: the key is absent."""
 
+LONG_TERM_KEY: Mapping[str, Any] = MappingProxyType(
+    {
+        "aws:PrincipalType": "User",
+        "aws:TokenIssueTime": None,
+        "aws:MultiFactorAuthPresent": None,
+        "aws:MultiFactorAuthAge": None,
+    }
+)
+"""What holds for a long-term key: it belongs to an IAM user and to no session."""
+
 
 def principal_context(arn: str | None) -> dict[str, Any]:
     """Return the condition keys that a principal's ARN tells.

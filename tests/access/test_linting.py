@@ -19,6 +19,9 @@ from bedrock_bearer.access.linting import Finding, lint
 USE, MANTLE = "bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"
 CREATE = "iam:CreateServiceSpecificCredential"
 AGE = "iam:ServiceSpecificCredentialAgeDays"
+SERVICE = "iam:ServiceSpecificCredentialServiceName"
+LONGER_THAN_30: dict[str, Any] = {"NumericGreaterThan": {AGE: "30"}}
+FOREVER: dict[str, Any] = {"Null": {AGE: "true"}}
 TYPE, MANTLE_TYPE = "bedrock:bearerTokenType", "bedrock-mantle:bearerTokenType"
 SCP = "service control policy"
 
@@ -110,6 +113,13 @@ def found(*statements: dict[str, Any], policy_type: str | None = SCP) -> dict[st
         ),
         ([deny(CREATE, NumericGreaterThanIfExists={AGE: "30"})], {"reset-open": 0}),
         ([deny("iam:*ServiceSpecific*", NumericGreaterThanIfExists={AGE: "30"})], {}),
+        (
+            [
+                deny(CREATE, StringEquals={SERVICE: "logs.amazonaws.com"}, **condition)
+                for condition in (LONGER_THAN_30, FOREVER)
+            ],
+            {"reset-open": 0},
+        ),
         ([deny(CREATE)], {}),
     ],
 )

@@ -12,6 +12,7 @@ from support import reference
 
 from bedrock_bearer.access.evaluation import evaluate
 from bedrock_bearer.access.policy_set import PolicySet
+from bedrock_bearer.access.questions import ask, use_of_key
 
 USE = "bedrock:CallWithBearerToken"
 CREATE = "iam:CreateServiceSpecificCredential"
@@ -122,6 +123,18 @@ def test_a_complete_organisation_is_taken_as_it_is() -> None:
     assert "FullAWSAccess" in beside.assumptions[0]
     taken = evaluate(complete, USE, {})
     assert (taken.outcome, taken.effect) == ("denied", "implicit")
+
+
+@pytest.mark.parametrize(
+    ("token_type", "outcome"), [("SHORT_TERM", "undecided"), ("LONG_TERM", "allowed")]
+)
+def test_only_a_session_has_an_issue_time(token_type: str, outcome: str) -> None:
+    revoked = deny(DateLessThan={"aws:TokenIssueTime": "2026-05-07T23:47:00Z"})
+    policies = PolicySet(identity=[ALLOW_ALL, revoked])
+
+    answer = ask(policies, use_of_key(token_type), complete=True)
+
+    assert answer.outcome == outcome
 
 
 def test_the_policy_of_a_vpc_endpoint_has_to_allow() -> None:
