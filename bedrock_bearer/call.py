@@ -20,12 +20,12 @@ from bedrock_bearer.errors import (
     AuthorizationHeaderMissingError,
     BearerTokenDeniedError,
     BedrockError,
+    InvalidApiKeyError,
     RegionError,
 )
-from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.version import __version__
 from bedrock_bearer.wire.attempt import Attempt
-from bedrock_bearer.wire.endpoint import Endpoint
+from bedrock_bearer.wire.endpoint import Endpoint, check_key
 from bedrock_bearer.wire.messages import WireRequest, WireResponse
 from bedrock_bearer.wire.observers import is_heard, logger
 from bedrock_bearer.wire.retry import RetryQuota, RetryRun
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 Reply = TypeVar("Reply")
 Result = TypeVar("Result")
 
-KEY_REFUSALS = (AuthenticationError, BearerTokenDeniedError, RegionError)
+KEY_REFUSALS = (AuthenticationError, BearerTokenDeniedError, RegionError, InvalidApiKeyError)
 """The errors after which another key may do better."""
 
 _USER_AGENT = f"bedrock-bearer/{__version__} python/{sys.version_info[0]}.{sys.version_info[1]}"
@@ -314,7 +314,7 @@ class Call(Generic[Reply]):
         if self._refusal is not None and previous is not None:
             await self._emit_switch(previous.description, key.description, self._refusal)
         self._refusal = None
-        check_key_region(key.description, self._endpoint.region)
+        check_key(key.description, self._endpoint)
 
     def _has_another_key(self, error: BedrockError) -> bool:
         """Return whether another key is worth a request at once; each key gets one."""

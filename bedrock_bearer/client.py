@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
 from bedrock_bearer import operations
 from bedrock_bearer.call import Call, LoopIO, ThreadIO, run_blocking
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
-from bedrock_bearer.errors import ConfigurationError, RegionError
+from bedrock_bearer.errors import ConfigurationError, InvalidApiKeyError, RegionError
 from bedrock_bearer.keys.default import client_source
 from bedrock_bearer.keys.sources import KeySource
-from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.settings import UNSET, CallSettings, Unset
 from bedrock_bearer.signatures import spell_out_options
 from bedrock_bearer.wire.attempt import Timeout
 from bedrock_bearer.wire.body import DEFAULT_MAX_REPLY_BYTES
-from bedrock_bearer.wire.endpoint import Endpoint, resolve_endpoint
+from bedrock_bearer.wire.endpoint import Endpoint, check_key, resolve_endpoint
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
 from bedrock_bearer.wire.transport import Transport
 
@@ -140,7 +139,7 @@ class BaseClient(Generic[HttpClient]):
             sibling._source = source
             description = source.describe()
             if description is not None and not source.may_replace_key:
-                check_key_region(description, self.region)
+                check_key(description, self._endpoint)
         return sibling
 
     def _call(
@@ -166,10 +165,10 @@ def _endpoint_for(source: KeySource, region: str | None, endpoint_url: str | Non
         return resolve_endpoint(
             "bedrock-runtime", region=region, endpoint_url=endpoint_url, key=description
         )
-    except RegionError:
+    except (RegionError, InvalidApiKeyError):
         if not source.may_replace_key:
             raise
-    # The key described is of another Region: it is refused when its turn comes.
+    # The key described does not fit the endpoint: it is refused when its turn comes.
     return resolve_endpoint("bedrock-runtime", region=region, endpoint_url=endpoint_url)
 
 

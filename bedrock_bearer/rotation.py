@@ -51,6 +51,13 @@ _REFUSED: tuple[KeyStatus, ...] = (
 )
 """The states in which `FallbackKeys` goes on to the next key."""
 
+_PROBE_UNKNOWN = (
+    errors.InvalidRequestError,
+    errors.ResourceNotFoundError,
+    errors.ResponseDecodeError,
+)
+"""What an endpoint without the free probe answers it with."""
+
 _STATUSES: tuple[tuple[type[errors.BedrockError], KeyStatus], ...] = (
     (errors.MissingApiKeyError, "missing"),
     (errors.RegionError, "wrong Region"),
@@ -106,6 +113,11 @@ class KeyCheck:
             return (
                 "AWS does not say why: the key may be deactivated, deleted, cut, of another "
                 "Region, or made less than a minute ago."
+            )
+        if self.operation == "ListAsyncInvokes" and isinstance(self.error, _PROBE_UNKNOWN):
+            return (
+                "The endpoint does not have the free probe (ListAsyncInvokes); gateways often lack "
+                "it. Check with a Converse call (--converse), which is billed."
             )
         if self.status != "operation denied":
             return None

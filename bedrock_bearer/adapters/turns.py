@@ -10,11 +10,12 @@ from bedrock_bearer.errors import (
     AuthorizationHeaderMissingError,
     BedrockError,
     ConfigurationError,
+    InvalidApiKeyError,
     RegionError,
 )
 from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.wire.classify import error_from_response
-from bedrock_bearer.wire.endpoint import is_loopback, region_of_aws_host
+from bedrock_bearer.wire.endpoint import check_key_form, is_loopback, region_of_aws_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ class KeyTurns:
             )
         self.key: ApiKey | None = None
         self._source = source
-        self._region = region_of_aws_host(host)
+        self._host = host
         self._refused: list[ApiKey] = []
         self._get_key: Callable[[], Awaitable[ApiKey]] = (
             source.get_key_async if in_a_loop else self._get_key_blocking
@@ -61,8 +62,9 @@ class KeyTurns:
         while True:
             key = await self._get_key()
             try:
-                check_key_region(key.description, self._region)
-            except RegionError as error:
+                check_key_form(key.description, self._host)
+                check_key_region(key.description, region_of_aws_host(self._host))
+            except (RegionError, InvalidApiKeyError) as error:
                 if not self._may_ask_again(key, error):
                     raise
             else:

@@ -43,6 +43,7 @@ class ApiKey:
             user_name=decoded.user_names[0] if decoded.user_names else None,
             access_key_id=decoded.access_key_id,
             fingerprint=hashlib.sha256(secret.encode()).hexdigest()[:8],
+            foreign=decoded.foreign,
         )
         object.__setattr__(self, "_ApiKey__secret", secret)
         object.__setattr__(self, "_description", description)
@@ -72,7 +73,9 @@ class ApiKey:
         """Take a key of a form that `parse` does not know, without decoding it.
 
         The text must be printable ASCII without whitespace, and must not look like another kind of
-        secret. The token type is None if the prefix is unknown.
+        secret. The token type is None if the prefix is unknown. A key that looks like another
+        vendor's (`sk-...`) or like a JSON Web Token is for a gateway: a client refuses to send it
+        to AWS, so `endpoint_url` must name the gateway.
 
         Raises:
             InvalidApiKeyError: the text cannot be a key. The text is not shown.

@@ -51,9 +51,6 @@ _LOOKALIKES = (
         r"ACCA[A-Z0-9]{12,124}$",
         "the id of a service-specific credential, not its secret (ServiceCredentialSecret)",
     ),
-    (r"sk-ant-", "a key of Anthropic's own API"),
-    (r"sk-", "a key of OpenAI or of another vendor"),
-    (r"eyJ", "a JSON Web Token"),
     (
         r"AEAA|aws-external-anthropic-api-key-",
         "a key of Claude Platform on AWS, which Bedrock does not accept",
@@ -63,6 +60,13 @@ _LOOKALIKES = (
     (r"(?i:https?://)", "a URL"),
 )
 """Texts that are pasted by mistake: how they begin, and what they are."""
+
+_FOREIGN = (
+    (r"sk-ant-", "a key of Anthropic's own API"),
+    (r"sk-", "a key of OpenAI or of another vendor"),
+    (r"eyJ", "a JSON Web Token"),
+)
+"""Keys that AWS refuses and a gateway may take: how they begin, and what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Decoded:
     account_id: str | None = None
     user_names: tuple[str, ...] = ()
     access_key_id: str | None = None
+    foreign: str | None = None
 
 
 def account_id_from_access_key_id(access_key_id: str) -> str | None:
@@ -98,7 +103,9 @@ def read(text: str, source: str) -> tuple[str, TokenType | None, str, Decoded] |
     key = cleaned(text)
     token_type = _type_by_prefix(key)
     if token_type is None:
-        return _sentence(_problem_of_unknown(key), text, source)
+        foreign = _foreign(key)
+        problem = f"it looks like {foreign}" if foreign else _problem_of_unknown(key)
+        return _sentence(problem, text, source)
     decoded = _DECODERS[token_type](key)
     if isinstance(decoded, str):
         return _sentence(decoded, text, source)
@@ -111,7 +118,7 @@ def take(text: str, source: str) -> tuple[str, TokenType | None, str, Decoded] |
     if problem:
         return _sentence(problem, text, source)
     key = cleaned(text)
-    return key, _type_by_prefix(key), source, Decoded()
+    return key, _type_by_prefix(key), source, Decoded(foreign=_foreign(key))
 
 
 def _sentence(problem: str, text: object, source: str) -> str:
@@ -152,6 +159,10 @@ def _problem_of_any(text: object) -> str | None:
         if re.fullmatch(_PLACEHOLDER, key):
             return "it looks like a placeholder that was never filled in"
     return _problem_of_characters(key)
+
+
+def _foreign(key: str) -> str | None:
+    return next((meaning for pattern, meaning in _FOREIGN if re.match(pattern, key)), None)
 
 
 def _problem_of_characters(key: str) -> str | None:

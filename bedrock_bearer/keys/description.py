@@ -20,7 +20,8 @@ class KeyDescription:
 
     `account_id`, `user_name` and `access_key_id` are decoded from the key itself and unverified.
     `fingerprint` tells keys apart: the first eight hex digits of the key's SHA-256; empty if the
-    key is not known yet.
+    key is not known yet. `foreign` is what a key looks like that is not Bedrock's, such as `a JSON
+    Web Token`: for a gateway's own keys.
     """
 
     token_type: TokenType | None
@@ -33,6 +34,7 @@ class KeyDescription:
     user_name: str | None = None
     access_key_id: str | None = None
     fingerprint: str = ""
+    foreign: str | None = None
 
     def principal_arn(self, partition: str = "aws") -> str | None:
         """Return the ARN of a long-term key's IAM user, unverified and without an IAM path."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from bedrock_bearer.errors import ConfigurationError, RegionError
+from bedrock_bearer.errors import ConfigurationError, InvalidApiKeyError, RegionError
 from bedrock_bearer.regions import (
     PARTITIONS,
     REGION,
@@ -116,8 +116,34 @@ def resolve_endpoint(
             _check_aws_url(url, aws_host, service, region)
         endpoint = _custom(url, _region_of_custom(aws_host, region, key, environ))
     if key is not None:
-        check_key_region(key, endpoint.region, endpoint.region_source)
+        check_key(key, endpoint)
     return endpoint
+
+
+def check_key(key: KeyDescription, endpoint: Endpoint) -> None:
+    """Raise if a key cannot be accepted at an endpoint.
+
+    Raises:
+        RegionError: a short-term key was made in another Region.
+        InvalidApiKeyError: it is a gateway's own key, and the endpoint is AWS's.
+    """
+    check_key_form(key, endpoint.origin[1])
+    check_key_region(key, endpoint.region, endpoint.region_source)
+
+
+def check_key_form(key: KeyDescription, host: str) -> None:
+    """Raise if a key is not Bedrock's and the host is one of AWS's own.
+
+    Raises:
+        InvalidApiKeyError: AWS would refuse the key.
+    """
+    if key.foreign is not None and region_of_aws_host(host) is not None:
+        raise InvalidApiKeyError(
+            f"The API key {key} cannot be used: it looks like {key.foreign}, and calls go to "
+            f"{host}. Use an Amazon Bedrock API key there, or set endpoint_url= to the gateway "
+            "that the key is for.",
+            key=key,
+        )
 
 
 def read_origin(url: str, source: str) -> tuple[str, str, int]:

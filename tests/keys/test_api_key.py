@@ -371,10 +371,27 @@ def test_an_opaque_key_of_a_known_prefix_has_the_type_of_the_prefix() -> None:
     assert ApiKey.opaque("ABSK-in-another-form").token_type is TokenType.LONG_TERM
 
 
-@pytest.mark.parametrize("text", ["", "two words", "caf\u00e9", "sk-0123456789", "nul\0"])
+@pytest.mark.parametrize("text", ["", "two words", "caf\u00e9", "arn:aws:iam::1:user/x", "nul\0"])
 def test_an_opaque_key_that_cannot_be_sent_or_is_known_to_be_none_is_refused(text: str) -> None:
     with pytest.raises(InvalidApiKeyError):
         ApiKey.opaque(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("sk-ant-api03-0123456789abcdef", "a key of Anthropic's own API"),
+        ("sk-0123456789abcdef", "a key of OpenAI or of another vendor"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "a JSON Web Token"),
+        ("new-kind-0123456789", None),
+        (long_term_key(), None),
+    ],
+)
+def test_an_opaque_key_knows_what_else_it_looks_like(text: str, foreign: str | None) -> None:
+    key = ApiKey.opaque(text)
+
+    assert key.description.foreign == foreign
+    assert text not in repr(key) + repr(key.description)
 
 
 def test_the_last_four_characters_of_a_very_short_key_are_not_shown() -> None:
