@@ -12,6 +12,7 @@ from support.documents import NOT_RUN, Block, Session, blocks
 
 from bedrock_bearer.facts import FALLBACK_VARIABLE
 from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local.replies import tool_use_reply
 from bedrock_bearer.local.server import LocalServer
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -43,6 +44,9 @@ def make_environment(folder: Path) -> None:
 def test_every_block_runs_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     make_environment(tmp_path)
     bedrock = LocalBedrock()
+    bedrock.answer(
+        "Do I need an umbrella in Bonn?", tool_use_reply("get_weather", {"city": "Bonn"})
+    )
     ran: list[Block] = []
     with (
         LocalServer(bedrock) as server,
@@ -56,6 +60,7 @@ def test_every_block_runs_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert len(ran) >= 15
     output = capfd.readouterr().out
     assert "Certainty: inferred" in output
+    assert "The tool answered: 12 degrees in Bonn, light rain" in output
     assert "LONG_TERM" in output
 
 
