@@ -87,6 +87,14 @@ class Requirement:
         """Whether an Allow is missing, rather than that a Deny matches."""
         return self.decision.effect == "implicit"
 
+    @property
+    def resource_to_allow(self) -> str:
+        """The resource as an Allow names it: in any Region, where that is not known."""
+        if self.is_certain:
+            return self.resource
+        parts = self.resource.split(":")
+        return ":".join([*parts[:3], "*", *parts[4:]])
+
     def describe(self) -> str:
         """Return one line that says what is needed, and what the policies say."""
         may = "" if self.is_certain else " (if the profile routes there)"
@@ -136,19 +144,22 @@ class Preflight:
 
     @property
     def statements_to_add(self) -> list[dict[str, Any]]:
-        """The Allow statements that are missing, as policies have them."""
-        missing: dict[str, list[str]] = {}
+        """The Allow statements that are missing, as policies have them.
+
+        Of a profile whose Regions are not known, they name the model in any Region.
+        """
+        missing: dict[str, dict[str, None]] = {}
         for one in self.requirements:
             if one.is_missing:
-                missing.setdefault(one.action, []).append(one.resource)
+                missing.setdefault(one.action, {})[one.resource_to_allow] = None
         return [
-            {
-                "Effect": "Allow",
-                "Action": action,
-                "Resource": resources[0] if len(resources) == 1 else resources,
-            }
+            {"Effect": "Allow", "Action": action, "Resource": _one_or_list(list(resources))}
             for action, resources in missing.items()
         ]
+
+
+def _one_or_list(texts: list[str]) -> str | list[str]:
+    return texts[0] if len(texts) == 1 else texts
 
 
 def resources_of(model: str, *, partition: str, region: str, account: str | None) -> ModelResources:

@@ -18,7 +18,7 @@ from bedrock_bearer.cli.policy_preflight import (
     lines_of,
     preflight_of,
 )
-from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, LONGEST_AGE_DAYS
+from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, LONGEST_AGE_DAYS, USE_KEY
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.denial import Denial
@@ -311,10 +311,13 @@ def _statements(
 
 
 def _question(key: KeyDescription | None, asked: _Asked) -> Question:
-    from bedrock_bearer.access.questions import creation_of_key, use_of_key
+    from bedrock_bearer.access.questions import Question, creation_of_key, use_of_key
+    from bedrock_bearer.access.request_context import DIRECT_CALL
 
     if asked.age_days is not None or asked.never_expires:
         return creation_of_key(None if asked.never_expires else asked.age_days)
+    if asked.model is not None and (key is None or key.token_type is None):
+        return Question(USE_KEY, {}, DIRECT_CALL)
     if key is None or key.token_type is None:
         raise click.UsageError(
             "Say what is asked: --token-type, --key, --age-days or --never-expires."

@@ -93,10 +93,15 @@ def test_a_missing_model_is_named_with_the_statement_to_add() -> None:
     result = checked(allow(USE), allow("bedrock:InvokeModel", PROFILE))
 
     assert result.outcome == "denied"
-    (missing,) = result.statements_to_add
-    assert missing["Action"] == "bedrock:InvokeModel"
-    assert model_arn("us-east-1") in missing["Resource"]
-    assert PROFILE not in missing["Resource"]
+    assert result.statements_to_add == [allow("bedrock:InvokeModel", model_arn("*"))]
+
+
+def test_with_the_missing_statements_added_the_call_is_allowed() -> None:
+    before = checked(allow("s3:*"))
+
+    after = checked(*before.statements_to_add)
+
+    assert (before.outcome, after.outcome) == ("denied", "allowed")
 
 
 def test_a_model_allowed_in_one_region_alone_leaves_it_open() -> None:

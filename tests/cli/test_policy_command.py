@@ -256,3 +256,56 @@ def test_a_policy_can_be_printed_as_infrastructure(arguments: list[str], expecte
 )
 def test_options_that_say_nothing_are_a_matter_of_usage(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+# --------------------------------------------------------------------------- preflight
+
+HAIKU = "anthropic.claude-3-5-haiku-20241022-v1:0"
+
+
+def preflight(tmp_path: Path, *arguments: str, **statement: Any) -> Any:
+    file = tmp_path / "policy.json"
+    allow = {"Effect": "Allow", "Resource": "*", **statement}
+    file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    command = ["explain", "--policy", str(file), "--model", f"us.{HAIKU}", "--json", *arguments]
+    return CliRunner().invoke(cli, ["policy", *command], env={"AWS_REGION": "us-east-1"})
+
+
+def test_preflight_with_files_names_the_statement_to_add(tmp_path: Path) -> None:
+    result = preflight(tmp_path, "--token-type", "SHORT_TERM", Action="bedrock:CallWithBearerToken")
+
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["outcome"]) == (4, "denied")
+    (missing,) = document["statements_to_add"]
+    assert missing["Action"] == "bedrock:InvokeModel"
+    assert f"arn:aws:bedrock:*::foundation-model/{HAIKU}" in missing["Resource"]
+
+
+def test_preflight_needs_no_type_of_key_where_policies_do_not_look_at_it(tmp_path: Path) -> None:
+    result = preflight(tmp_path, Action="bedrock:*")
+
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["outcome"]) == (0, "not denied")
+
+
+def test_preflight_of_a_stream_asks_for_its_own_action(tmp_path: Path) -> None:
+    actions = ["bedrock:CallWithBearerToken", "bedrock:InvokeModel"]
+
+    result = preflight(tmp_path, "--stream", Action=actions)
+
+    (missing,) = json.loads(result.stdout)["statements_to_add"]
+    assert missing["Action"] == "bedrock:InvokeModelWithResponseStream"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--model", "m", "--mantle"], ["--model", "m", "--age-days", "5"], ["--stream"]],
+)
+def test_a_model_goes_with_a_converse_call_alone(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text('{"Statement": []}')
+
+    result = CliRunner().invoke(cli, ["policy", "explain", "--policy", str(file), *arguments])
+
+    assert result.exit_code == 2
+    assert "--model" in result.stderr

@@ -62,6 +62,9 @@ def test_every_block_runs_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert "Certainty: inferred" in output
     assert "The tool answered: 12 degrees in Bonn, light rain" in output
     assert "LONG_TERM" in output
+    assert "Certainty: confirmed, AWS itself named the statement." in output
+    assert output.count("<ServiceCredentialSecret>") == 2
+    assert output.count("<Code>AccessDenied</Code>") == 1
 
 
 def test_only_the_two_installations_are_left_to_others() -> None:
