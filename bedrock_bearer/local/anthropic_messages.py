@@ -104,13 +104,15 @@ class MessagesRequest(RouteModel):
         }
 
 
-def _converse_blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _converse_blocks(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, str):
         return [{"text": content}]
+    if not isinstance(content, list):
+        raise invalid("The content has to be a text or a list of blocks.")
     return [_converse_block(block) for block in content]
 
 
-def _converse_block(block: dict[str, Any]) -> dict[str, Any]:
+def _converse_block(block: Any) -> dict[str, Any]:
     match block:
         case {"type": "text", "text": str(text)}:
             return {"text": text}
@@ -118,16 +120,15 @@ def _converse_block(block: dict[str, Any]) -> dict[str, Any]:
             return {"toolUse": {"toolUseId": use_id, "name": name, "input": block.get("input", {})}}
         case {"type": "tool_result", "tool_use_id": use_id}:
             given = block.get("content") or ""
-            texts = given if isinstance(given, list) else [{"type": "text", "text": given}]
-            content = [{"text": str(part.get("text", ""))} for part in texts]
-            return {"toolResult": {"toolUseId": use_id, "content": content}}
+            return {"toolResult": {"toolUseId": use_id, "content": _converse_blocks(given)}}
         case {"type": "thinking", "thinking": str(text)}:
             signature = block.get("signature", "")
             return {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}
         case {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}:
             image_format = str(kind).rpartition("/")[2]
             return {"image": {"format": image_format, "source": {"bytes": data}}}
-    raise invalid(f"This local Bedrock does not read blocks of type {block.get('type')!r} here.")
+    kind = block.get("type") if isinstance(block, dict) else None
+    raise invalid(f"This local Bedrock does not read blocks of type {kind!r} here.")
 
 
 def _block(block: Mapping[str, Any]) -> dict[str, Any]:

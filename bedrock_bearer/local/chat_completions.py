@@ -65,6 +65,22 @@ class _Tool(RouteModel):
     function: _Function
 
 
+class _NamedFunction(RouteModel):
+    name: str
+
+
+class _ToolChoice(RouteModel):
+    function: _NamedFunction
+
+
+class _JsonSchema(RouteModel):
+    definition: dict[str, Any] = Field(alias="schema")
+
+
+class _ResponseFormat(RouteModel):
+    json_schema: _JsonSchema | None = None
+
+
 class _StreamOptions(RouteModel):
     include_usage: bool = False
 
@@ -82,8 +98,8 @@ class ChatRequest(RouteModel):
     top_p: float | None = Field(default=None, ge=0, le=1)
     stop: str | list[str] | None = None
     tools: list[_Tool] | None = None
-    tool_choice: str | dict[str, Any] | None = None
-    response_format: dict[str, Any] | None = None
+    tool_choice: str | _ToolChoice | None = None
+    response_format: _ResponseFormat | None = None
 
     def to_converse(self) -> dict[str, Any]:
         """Return the same request as Converse has it."""
@@ -102,8 +118,8 @@ class ChatRequest(RouteModel):
             request["inferenceConfig"]["stopSequences"] = stops
         if self.tools:
             request["toolConfig"] = self._tool_config(self.tools)
-        schema = ((self.response_format or {}).get("json_schema") or {}).get("schema")
-        if isinstance(schema, Mapping):
+        if self.response_format is not None and self.response_format.json_schema is not None:
+            schema = self.response_format.json_schema.definition
             own = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
             request["additionalModelRequestFields"] = own
         return request
@@ -121,9 +137,8 @@ class ChatRequest(RouteModel):
         config: dict[str, Any] = {"tools": specs}
         if self.tool_choice == "required":
             config["toolChoice"] = {"any": {}}
-        elif isinstance(self.tool_choice, dict):
-            name = (self.tool_choice.get("function") or {}).get("name")
-            config["toolChoice"] = {"tool": {"name": name}}
+        elif isinstance(self.tool_choice, _ToolChoice):
+            config["toolChoice"] = {"tool": {"name": self.tool_choice.function.name}}
         return config
 
     def response(self, reply: Reply, usage: Mapping[str, int]) -> LocalResponse:

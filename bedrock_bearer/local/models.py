@@ -101,25 +101,42 @@ def _claude(
     )
 
 
+def _text(id_: str, name: str, provider: str, *, on_demand: bool = True) -> LocalModel:
+    return LocalModel(id_, name, provider, on_demand, 128_000, 16_384)
+
+
 MODELS = (
     LocalModel("amazon.nova-micro-v1:0", "Nova Micro", "Amazon", True, 128_000, 10_000),
     LocalModel("amazon.nova-lite-v1:0", "Nova Lite", "Amazon", True, 300_000, 10_000, True),
     LocalModel("amazon.nova-pro-v1:0", "Nova Pro", "Amazon", True, 300_000, 10_000, True),
+    LocalModel("amazon.nova-premier-v1:0", "Nova Premier", "Amazon", False, reads_images=True),
     LocalModel("amazon.nova-2-lite-v1:0", "Nova 2 Lite", "Amazon", False, 1_000_000, 64_000, True),
     _claude("3-haiku-20240307-v1:0", "3 Haiku", 4_096, on_demand=True),
-    _claude("3-5-haiku-20241022-v1:0", "3.5 Haiku", 8_192),
+    _claude("3-sonnet-20240229-v1:0", "3 Sonnet", 4_096, on_demand=True),
     _claude("3-5-sonnet-20240620-v1:0", "3.5 Sonnet", 8_192, on_demand=True),
-    _claude("3-7-sonnet-20250219-v1:0", "3.7 Sonnet"),
+    _claude("3-5-sonnet-20241022-v2:0", "3.5 Sonnet v2", 8_192, on_demand=True),
+    _claude("3-5-haiku-20241022-v1:0", "3.5 Haiku", 8_192, on_demand=True),
+    _claude("3-7-sonnet-20250219-v1:0", "3.7 Sonnet", 128_000),
     _claude("sonnet-4-20250514-v1:0", "Sonnet 4"),
+    _claude("opus-4-20250514-v1:0", "Opus 4", 32_000),
+    _claude("opus-4-1-20250805-v1:0", "Opus 4.1", 32_000),
     _claude("sonnet-4-5-20250929-v1:0", "Sonnet 4.5"),
     _claude("haiku-4-5-20251001-v1:0", "Haiku 4.5"),
+    _claude("opus-4-5-20251101-v1:0", "Opus 4.5"),
     _claude("sonnet-4-6", "Sonnet 4.6", 128_000),
     _claude("opus-4-6-v1", "Opus 4.6", 128_000),
+    _claude("sonnet-5", "Sonnet 5", 128_000),
     LocalModel("deepseek.r1-v1:0", "DeepSeek-R1", "DeepSeek", False, 128_000, 32_768),
-    LocalModel("meta.llama3-1-8b-instruct-v1:0", "Llama 3.1 8B", "Meta", True, 128_000, 8_192),
-    LocalModel("mistral.mistral-7b-instruct-v0:2", "Mistral 7B", "Mistral AI", True, 32_000, 8_192),
-    LocalModel("openai.gpt-oss-20b-1:0", "gpt-oss-20b", "OpenAI", True, 128_000, 16_384),
-    LocalModel("openai.gpt-oss-120b-1:0", "gpt-oss-120b", "OpenAI", True, 128_000, 16_384),
+    _text("ai21.jamba-1-5-mini-v1:0", "Jamba 1.5 Mini", "AI21 Labs"),
+    _text("cohere.command-r-v1:0", "Command R", "Cohere"),
+    _text("meta.llama3-8b-instruct-v1:0", "Llama 3 8B", "Meta"),
+    _text("meta.llama3-1-8b-instruct-v1:0", "Llama 3.1 8B", "Meta"),
+    _text("meta.llama3-2-1b-instruct-v1:0", "Llama 3.2 1B", "Meta"),
+    _text("meta.llama4-maverick-17b-instruct-v1:0", "Llama 4 Maverick", "Meta", on_demand=False),
+    _text("mistral.mistral-7b-instruct-v0:2", "Mistral 7B", "Mistral AI"),
+    _text("mistral.voxtral-mini-3b-2507", "Voxtral Mini 3B", "Mistral AI"),
+    _text("openai.gpt-oss-20b-1:0", "gpt-oss-20b", "OpenAI"),
+    _text("openai.gpt-oss-120b-1:0", "gpt-oss-120b", "OpenAI"),
 )
 """Foundation models. Their token limits are approximate."""
 
