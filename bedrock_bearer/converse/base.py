@@ -10,7 +10,7 @@ import binascii
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 __all__ = ["UnknownMember", "WireModel"]
+
+MAX_SHOWN = 80
+"""How many characters of a text a repr shows."""
 
 ModelT = TypeVar("ModelT", bound="WireModel")
 
@@ -75,6 +78,13 @@ class WireModel(BaseModel):
             build(cls)
             return super().model_validate_json(json_data, **options)
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # Long texts and data would hide the rest; "p" is the padding of events.
+        extra = getattr(self, "__pydantic_extra__", None) or {}
+        for name, value in {**self.__dict__, **extra}.items():
+            if value is not None and name != "p":
+                yield name, shortened(value)
+
     def to_wire(self) -> dict[str, Any]:
         """Return the structure as JSON data under AWS's names: exactly what was read or set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -86,6 +96,25 @@ class WireModel(BaseModel):
         except PydanticSerializationError:
             # Half of a surrogate pair, which a model may write, has an escape in JSON but no UTF-8.
             return json.dumps(self.to_wire()).encode("ascii")
+
+
+class _Shown:
+    """Something with a repr of its own."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def shortened(value: Any) -> Any:
+    """Return what stands in a repr for a value: bytes are counted, and long texts are cut."""
+    if isinstance(value, bytes):
+        return _Shown(f"<{len(value)} bytes>")
+    if isinstance(value, str) and len(value) > MAX_SHOWN:
+        return _Shown(f"{value[:MAX_SHOWN]!r}...")
+    return value
 
 
 def build(model: type[BaseModel]) -> None:

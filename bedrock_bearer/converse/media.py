@@ -3,10 +3,13 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from bedrock_bearer.converse.base import Blob, OpenEnum, OpenUnion, UnknownMember, WireModel
 from bedrock_bearer.converse.citations import CitationsConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "AudioBlock",
@@ -141,17 +144,63 @@ class ImageContent(WireModel):
 
     image: ImageBlock
 
+    @classmethod
+    def from_path(cls, path: "str | Path") -> "ImageContent":
+        """Read an image from a file; its format is that of its content.
+
+        Raises:
+            ValueError: it is no png, jpeg, gif or webp image, or larger than 3.75 MB.
+            OSError: the file cannot be read.
+        """
+        from bedrock_bearer.converse.files import read_file
+
+        format_, data = read_file(path, "image")
+        return cls(image=ImageBlock(format=format_, source=BytesSource(bytes=data)))
+
 
 class DocumentContent(WireModel):
     """A document."""
 
     document: DocumentBlock
 
+    @classmethod
+    def from_path(cls, path: "str | Path", *, name: str | None = None) -> "DocumentContent":
+        """Read a document from a file; its format is that of the file's extension.
+
+        Args:
+            path: the file.
+            name: what the model is told as the name. Default: the file's, without its extension
+                and with the characters that AWS does not allow replaced.
+
+        Raises:
+            ValueError: Bedrock does not take the format, or the file is larger than 4.5 MB.
+            OSError: the file cannot be read.
+        """
+        from bedrock_bearer.converse.files import document_name, read_file
+
+        format_, data = read_file(path, "document")
+        source = BytesSource(bytes=data)
+        block = DocumentBlock(name=name or document_name(path), format=format_, source=source)
+        return cls(document=block)
+
 
 class VideoContent(WireModel):
     """A video."""
 
     video: VideoBlock
+
+    @classmethod
+    def from_path(cls, path: "str | Path") -> "VideoContent":
+        """Read a video from a file; its format is that of the file's extension.
+
+        Raises:
+            ValueError: Bedrock does not take the format, or the file is larger than 25 MB.
+            OSError: the file cannot be read.
+        """
+        from bedrock_bearer.converse.files import read_file
+
+        format_, data = read_file(path, "video")
+        return cls(video=VideoBlock(format=format_, source=BytesSource(bytes=data)))
 
 
 class AudioContent(WireModel):

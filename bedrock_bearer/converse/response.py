@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal
 
 from pydantic import Field, PrivateAttr
 
-from bedrock_bearer.converse.base import Document, Integer, OpenEnum, WireModel
+from bedrock_bearer.converse.base import Document, Integer, OpenEnum, WireModel, shortened
 from bedrock_bearer.converse.configuration import PerformanceConfiguration, ServiceTier
 from bedrock_bearer.converse.content import CacheTTL, TextContent
 from bedrock_bearer.converse.message import Message
@@ -88,6 +88,34 @@ class TokenUsage(WireModel):
     cache_write_input_tokens: Integer | None = None
     cache_details: list[CacheDetail] | None = None
 
+    @property
+    def total_input_tokens(self) -> int:
+        """The tokens of the whole input: `input_tokens`, and those that a cache read or wrote."""
+        cached = (self.cache_read_input_tokens or 0) + (self.cache_write_input_tokens or 0)
+        return self.input_tokens + cached
+
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        """Return the tokens of both calls; so `sum(usages)` works too."""
+        if not isinstance(other, TokenUsage):
+            return NotImplemented
+        counts: dict[str, Any] = {}
+        for name in _COUNTS:
+            both = [getattr(self, name), getattr(other, name)]
+            if both != [None, None]:
+                counts[name] = sum(count or 0 for count in both)
+        details: dict[str, int] = {}
+        for detail in [*(self.cache_details or ()), *(other.cache_details or ())]:
+            details[detail.ttl] = details.get(detail.ttl, 0) + detail.input_tokens
+        if details:
+            counts["cache_details"] = [
+                CacheDetail(ttl=ttl, input_tokens=count) for ttl, count in details.items()
+            ]
+        return TokenUsage(**counts)
+
+    def __radd__(self, other: int) -> "TokenUsage":
+        # `sum` begins with 0.
+        return self if other == 0 else NotImplemented
+
     def model_post_init(self, context: Any, /) -> None:
         extra = self.__pydantic_extra__
         if not extra:
@@ -98,6 +126,13 @@ class TokenUsage(WireModel):
                 self.__dict__[name] = extra.get(_OLD_NAMES[name])
 
 
+_COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+)
 _OLD_NAMES = {
     "cache_read_input_tokens": "cacheReadInputTokenCount",
     "cache_write_input_tokens": "cacheWriteInputTokenCount",
@@ -175,6 +210,20 @@ class ConverseResponse(_TypedReply[OutputT_co]):
             raise ValueError(self._not_parsed)
         parsed: OutputT_co = self._parsed
         return parsed
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield "stop_reason", self.stop_reason
+        yield "text", shortened(self.text)
+        if self.tool_uses:
+            yield "tools", [use.name for use in self.tool_uses]
+        yield "input_tokens", self.usage.total_input_tokens
+        yield "output_tokens", self.usage.output_tokens
+
+    def _repr_markdown_(self) -> str:
+        """Return the reply as a notebook shows it: its text, and the tools that it asks for."""
+        tools = [f"`{use.name}({use.input})`" for use in self.tool_uses]
+        usage = f"{self.usage.total_input_tokens} + {self.usage.output_tokens} tokens"
+        return "\n\n".join([self.text, *tools, f"*{self.stop_reason}, {usage}*"]).strip()
 
     @property
     def request_id(self) -> str | None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import copy
 import pickle
 
+import pytest
+
 from bedrock_bearer.converse import (
+    BytesSource,
     ConverseResponse,
+    ImageBlock,
     Message,
     TextContent,
+    TokenUsage,
     ToolUseContent,
     WebCitation,
+    parse_event,
 )
 from bedrock_bearer.keys import KeyDescription, TokenType
 
@@ -109,3 +115,100 @@ def test_instances_are_taken_as_they_are() -> None:
     taken = ConverseResponse.model_validate({"output": {"message": message}})
     assert taken.message is message
     assert not any(isinstance(block, ToolUseContent) for block in taken.message.content)
+
+
+def test_the_input_is_counted_with_its_cache() -> None:
+    usage = TokenUsage(input_tokens=3, cache_read_input_tokens=5, cache_write_input_tokens=7)
+    assert usage.total_input_tokens == 15
+    assert TokenUsage(input_tokens=3).total_input_tokens == 3
+
+
+def test_usages_add_up() -> None:
+    one = TokenUsage.model_validate(
+        {
+            "inputTokens": 1,
+            "outputTokens": 2,
+            "totalTokens": 3,
+            "cacheReadInputTokens": 4,
+            "cacheDetails": [{"ttl": "5m", "inputTokens": 4}],
+        }
+    )
+    other = TokenUsage.model_validate(
+        {
+            "inputTokens": 10,
+            "outputTokens": 20,
+            "totalTokens": 30,
+            "cacheDetails": [{"ttl": "1h", "inputTokens": 1}, {"ttl": "5m", "inputTokens": 2}],
+        }
+    )
+
+    assert sum([one, other]) == one + other == TokenUsage() + one + other
+    assert (one + other).to_wire() == {
+        "inputTokens": 11,
+        "outputTokens": 22,
+        "totalTokens": 33,
+        "cacheReadInputTokens": 4,
+        "cacheDetails": [{"ttl": "5m", "inputTokens": 6}, {"ttl": "1h", "inputTokens": 1}],
+    }
+
+
+def test_a_usage_and_something_else_do_not_add_up() -> None:
+    with pytest.raises(TypeError, match="unsupported operand"):
+        TokenUsage() + 3  # type: ignore[operator]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        3 + TokenUsage()
+
+
+def test_a_repr_is_short() -> None:
+    reply = ConverseResponse.model_validate(
+        {
+            "output": {
+                "message": {
+                    "role": "assistant",
+                    "content": [
+                        {"text": "x" * 1000},
+                        {"toolUse": {"toolUseId": "t", "name": "add", "input": {"a": 1}}},
+                    ],
+                }
+            },
+            "stopReason": "tool_use",
+            "usage": {"inputTokens": 1, "cacheReadInputTokens": 5, "outputTokens": 2},
+        }
+    )
+    image = ImageBlock(format="png", source=BytesSource(bytes=b"x" * 1000))
+
+    assert repr(reply) == (
+        f"ConverseResponse(stop_reason='tool_use', text='{'x' * 80}'..., tools=['add'], "
+        "input_tokens=6, output_tokens=2)"
+    )
+    assert repr(image) == "ImageBlock(format='png', source=BytesSource(bytes=<1000 bytes>))"
+    assert len(repr(reply.message)) < 300
+
+
+def test_the_repr_of_an_event_leaves_out_its_padding() -> None:
+    event = parse_event(
+        "contentBlockDelta", {"delta": {"text": "Hi"}, "contentBlockIndex": 0, "p": "abcdefgh"}
+    )
+    assert (
+        repr(event) == "ContentBlockDeltaEvent(delta=TextDelta(text='Hi'), content_block_index=0)"
+    )
+    assert event.to_wire()["p"] == "abcdefgh"
+
+
+def test_a_notebook_shows_the_text_and_the_tools() -> None:
+    reply = ConverseResponse.model_validate(
+        {
+            "output": {
+                "message": {
+                    "role": "assistant",
+                    "content": [
+                        {"text": "# Rome"},
+                        {"toolUse": {"toolUseId": "t", "name": "add", "input": {"a": 1}}},
+                    ],
+                }
+            },
+            "stopReason": "tool_use",
+            "usage": {"inputTokens": 3, "outputTokens": 2},
+        }
+    )
+    assert reply._repr_markdown_() == ("# Rome\n\n`add({'a': 1})`\n\n*tool_use, 3 + 2 tokens*")
