@@ -36,7 +36,6 @@ Certainty = Literal["inferred", "consistent", "located", "simulated", "confirmed
 
 _RANKS: tuple[Certainty, ...] = get_args(Certainty)
 _NUMBER = re.compile(r"\+[0-9]+$")
-_ELSE = "something else (address, MFA, tags, time, Region)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +234,13 @@ class GoverningPolicy:
         if self.effect == "implicit":
             return (
                 "Condition: no Allow matched this call. AWS does not say whether there is none, or "
-                f"one whose conditions (token type, or {_ELSE}) do not hold."
+                "one whose conditions (token type, address, MFA, tags, time, Region) do not hold."
             )
         if self.effect is None:
             return "Condition: AWS does not say what decided."
         return (
             "Condition: the deny matched this call. AWS does not say whether by token type, by "
-            f"{_ELSE} or unconditionally."
+            "something else (address, MFA, tags, time, Region) or unconditionally."
         )
 
     def _condition_of_statement(self, statement: LocatedStatement) -> str:
@@ -249,10 +248,8 @@ class GoverningPolicy:
             return f"Condition: the statement tests {', '.join(statement.condition_keys)}."
         tested = ", ".join(statement.condition_keys)
         rest = f"it tests {tested}" if tested else "it is unconditional"
-        return (
-            f"Condition: the statement does not look at {self.condition_key}: {rest}. It covers "
-            "keys of both types."
-        )
+        covers = "" if self.effect == "implicit" else " It covers keys of both types."
+        return f"Condition: the statement does not look at {self.condition_key}: {rest}.{covers}"
 
     def _evidence(self) -> str:
         if self.certainty == "confirmed":
