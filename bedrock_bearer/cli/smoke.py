@@ -115,7 +115,7 @@ def _summary(document: dict[str, Any]) -> str:
         f"tokens   {document['input_tokens']} in, {document['output_tokens']} out, "
         f"{document['total_tokens']} in total",
         f"latency  {document['latency_ms']} ms",
-        f"key      {kind} ...{key['last_four']} from {key['source']}{expiry}",
+        f"key      {kind} {key['fingerprint']} from {key['source']}{expiry}",
         f"request  {document['request_id']}",
     ]
     if document["local"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from bedrock_bearer.local.server import LocalServer
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def variables_for(server: LocalServer, bedrock: LocalBedrock) -> dict[str, str]:
+def variables_for(server: LocalServer, bedrock: LocalBedrock, folder: Path) -> dict[str, str]:
     """What a reader has set, with the local Bedrock in AWS's place."""
     kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     kept.pop(FALLBACK_VARIABLE, None)
@@ -28,6 +29,7 @@ def variables_for(server: LocalServer, bedrock: LocalBedrock) -> dict[str, str]:
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": access_key_id,
         "AWS_SECRET_ACCESS_KEY": secret,
+        "XDG_STATE_HOME": str(folder / "state"),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
@@ -39,6 +41,27 @@ def make_environment(folder: Path) -> None:
     binaries.mkdir(parents=True)
     (binaries / "bedrock-bearer").symlink_to(Path(sys.executable).with_name("bedrock-bearer"))
     (binaries / "activate").write_text(f'export PATH="{binaries}:$PATH"\n')
+    for store in ("aws", "kubectl", "vault", "pip"):
+        # They take what they are given, and say so.
+        (binaries / store).write_text(f'#!/bin/sh\necho "$@" >> {folder}/{store}.calls\ncat\n')
+        (binaries / store).chmod(0o755)
+
+
+def scheduled(path: Path) -> list[str]:
+    """Return the scripts of the jobs that the YAML blocks describe."""
+    scripts = []
+    for block in blocks(path):
+        if block.language != "yaml":
+            continue
+        # The package has no type hints.
+        document = importlib.import_module("yaml").safe_load(block.text)
+        if document.get("kind") == "CronJob":
+            pod = document["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+            scripts += [container["args"][0] for container in pod["containers"]]
+        else:
+            steps = [step for job in document["jobs"].values() for step in job["steps"]]
+            scripts += [step["run"] for step in steps if "run" in step]
+    return scripts
 
 
 def test_every_block_runs_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -50,14 +73,21 @@ def test_every_block_runs_in_order(tmp_path: Path, capfd: pytest.CaptureFixture[
     ran: list[Block] = []
     with (
         LocalServer(bedrock) as server,
-        Session(tmp_path, variables_for(server, bedrock), bedrock.mint_key("LONG_TERM")) as session,
+        Session(
+            tmp_path, variables_for(server, bedrock, tmp_path), bedrock.mint_key("LONG_TERM")
+        ) as session,
     ):
         for block in blocks(README):
             if block.runs:
                 session.run(block, README)
                 ran.append(block)
 
+        for script in scheduled(README):
+            session.run(Block("sh", script, 1, ""), README)
+
     assert len(ran) >= 15
+    assert len((tmp_path / "aws.calls").read_text().splitlines()) == 2
+    assert len((tmp_path / "kubectl.calls").read_text().splitlines()) == 2
     output = capfd.readouterr().out
     assert "Certainty: inferred" in output
     assert "The tool answered: 12 degrees in Bonn, light rain" in output
@@ -74,7 +104,7 @@ def test_only_the_two_installations_are_left_to_others() -> None:
     assert all("python3 -m venv .venv && .venv/bin/pip install" in block.text for block in left)
 
 
-def test_the_other_blocks_are_json() -> None:
+def test_the_other_blocks_are_json_or_yaml() -> None:
     languages = {block.language for block in blocks(README) if not block.runs}
 
-    assert languages <= {"sh", "json"}
+    assert languages <= {"sh", "json", "yaml"}
