@@ -30,7 +30,8 @@ class Application:
         self._accepts_key_of = getattr(bedrock, "accepts_key_of", lambda _: True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
             return
         with suppress(_DisconnectedError):
             head = _head_of(scope)

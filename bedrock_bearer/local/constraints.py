@@ -37,6 +37,7 @@ _JSON_NAMES: dict[type, str] = {
     list: "JSONArray",
     str: "String",
 }
+_FAILED = "failed to satisfy constraint"
 _NUMBERS = {"integer": int, "long": int, "float": float, "double": float}
 
 
@@ -108,7 +109,8 @@ class _Checker:
         cleaned = {n: v for n, v in value.items() if not (v is None and n in members)}
         for member in shape.get("required", ()):
             if member not in cleaned:
-                self._add(f"Value null at '{_place((*path, member))}'", "Member must not be null")
+                place = f"Value null at '{_place((*path, member))}'"
+                self.broken.append(f"{place} {_FAILED}: Member must not be null")
         if shape.get("union") and sum(member in cleaned for member in members) != 1:
             raise invalid(
                 f"{name} object at {dotted(path)} must set one of the following keys:"
@@ -136,26 +138,23 @@ class _Checker:
         if kind is int and type(value) is float and value.is_integer():
             value = int(value)
         expect_kind(value, kind, path)
-        shown = _shown(shape, value, path)
         if "min" in shape and value < shape["min"]:
-            self._add(shown, f"Member must have value greater than or equal to {shape['min']}")
+            limit = f"Member must have value greater than or equal to {shape['min']}"
+            self._add(shape, value, path, limit)
         if "max" in shape and value > shape["max"]:
-            self._add(shown, f"Member must have value less than or equal to {shape['max']}")
+            limit = f"Member must have value less than or equal to {shape['max']}"
+            self._add(shape, value, path, limit)
         return value
 
     def _string(self, name: str, shape: dict[str, Any], value: str, path: Path) -> None:
         if "enum" in shape:
             if value not in (*shape["enum"], *ACCEPTED_BESIDE_THE_MODEL.get(name, ())):
                 values = ", ".join(shape["enum"])
-                self._add(
-                    _shown(shape, value, path), f"Member must satisfy enum value set: [{values}]"
-                )
+                self._add(shape, value, path, f"Member must satisfy enum value set: [{values}]")
             return
         if "pattern" in shape and not _pattern(shape["pattern"]).fullmatch(value):
-            self._add(
-                _shown(shape, value, path),
-                f"Member must satisfy regular expression pattern: {shape['pattern']}",
-            )
+            pattern = f"Member must satisfy regular expression pattern: {shape['pattern']}"
+            self._add(shape, value, path, pattern)
         self._length(shape, len(value), value, path)
 
     def _blob(self, shape: dict[str, Any], value: str, path: Path) -> None:
@@ -168,22 +167,18 @@ class _Checker:
         self._length(shape, size, None, path)
 
     def _length(self, shape: dict[str, Any], length: int, value: str | None, path: Path) -> None:
-        shown = _shown(shape, value, path)
         if length < shape.get("min", 0):
-            self._add(shown, f"Member must have length greater than or equal to {shape['min']}")
+            limit = f"Member must have length greater than or equal to {shape['min']}"
+            self._add(shape, value, path, limit)
         if length > shape.get("max", length):
-            self._add(shown, f"Member must have length less than or equal to {shape['max']}")
+            limit = f"Member must have length less than or equal to {shape['max']}"
+            self._add(shape, value, path, limit)
 
-    def _add(self, what: str, constraint: str) -> None:
-        self.broken.append(f"{what} failed to satisfy constraint: {constraint}")
-
-
-def _shown(shape: dict[str, Any], value: Any, path: Path) -> str:
-    """The value and its place; AWS does not show sensitive values."""
-    text = "" if value is None or shape.get("sensitive") else str(value)
-    if value is None or shape.get("sensitive") or len(text) > MAX_SHOWN_VALUE:
-        return f"Value at '{_place(path)}'"
-    return f"Value '{text}' at '{_place(path)}'"
+    def _add(self, shape: dict[str, Any], value: Any, path: Path, constraint: str) -> None:
+        """Note a broken constraint; AWS does not show sensitive values."""
+        hidden = value is None or shape.get("sensitive") or len(str(value)) > MAX_SHOWN_VALUE
+        shown = "Value" if hidden else f"Value '{value}'"
+        self.broken.append(f"{shown} at '{_place(path)}' {_FAILED}: {constraint}")
 
 
 def _place(path: Path) -> str:

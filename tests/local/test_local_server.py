@@ -180,3 +180,14 @@ def test_a_server_ends_at_once_while_clients_keep_their_connections(bedrock: Loc
         server.close()
 
     assert time.monotonic() - before < 0.9
+
+
+def test_a_websocket_is_refused(bedrock: LocalBedrock) -> None:
+    headers = {
+        "Connection": "upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "YWJjZGVmZ2hpamtsbW5vcA==",
+    }
+    with LocalServer(bedrock) as server, httpx.Client() as client:
+        assert client.get(server.url, headers=headers).status_code == 403
