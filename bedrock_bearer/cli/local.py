@@ -109,7 +109,7 @@ def serve(
         from bedrock_bearer.local.server import LocalServer
     except ImportError as error:
         raise ConfigurationError(
-            f"{error.name} is not installed. {install_hint('local', 'uvicorn', 'starlette')}"
+            f"{error.name} is not installed. {install_hint('local', 'hypercorn', 'trustme')}"
         ) from None
     bedrock = _bedrock(region, script, deny, faults, authorization_ids=authorization_ids)
     try:

@@ -1,10 +1,18 @@
-"""The part of AWS's service model that the local Bedrock carries. Run this module to write it."""
+"""The part of AWS's service model that the local Bedrock carries.
+
+    python tests/support/extract.py
+
+writes it from the installed botocore, which has to be the one of `COMPARED_WITH`.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.service_model import SHAPES, reachable
 

@@ -4,7 +4,8 @@ A newer botocore may have more than our models. The tests then leave that out, a
 
     python tests/support/service_model.py
 
-When the models have caught up, set `COMPARED_WITH` to that version of botocore.
+When the models have caught up, set `COMPARED_WITH` to that version of botocore, and run
+`python tests/support/extract.py`.
 """
 
 from __future__ import annotations
