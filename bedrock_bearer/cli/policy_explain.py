@@ -267,17 +267,21 @@ def _explain_denial(
     governing = GoverningPolicy.from_denial(denial, key)
     candidates: list[LocatedStatement] = []
     known = asked.known
+    # The policies of whoever runs this prove nothing of a denial that names no principal.
+    is_about_fetched = bool(denial.principal_arn or (key and key.principal_arn()))
     for one in (policies, fetched.policies if fetched else None):
         if one is None:
             continue
         context = {**(fetched.context if fetched else {}), **known}
         candidates += locate(governing or denial, one, context)
-        if governing is not None and governing.statement is None:
+        is_evidence = one is policies or is_about_fetched
+        if governing is not None and governing.statement is None and is_evidence:
             governing = governing.located_in(one, context)
     answers = AwsAnswers(governing)
     if fetched is not None:
         context = {**(governing.known_context() if governing else {}), **fetched.context, **known}
-        answers = ask_about_denial(denial, governing, fetched.principal_arn, context)
+        principal_arn = fetched.principal_arn if is_about_fetched else None
+        answers = ask_about_denial(denial, governing, principal_arn, context)
         governing = answers.governing
     explanation = governing.explain() if governing else explain_denial(denial)
     document = {

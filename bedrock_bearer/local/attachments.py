@@ -63,6 +63,12 @@ class PolicyAttachments:
             for found in self._account.principals.find(principal):
                 found.session.append(policy)
 
+    def set_vpc_endpoint_policy(self, document: Policy | None) -> None:
+        """Let all calls of Bedrock go through a VPC endpoint with this policy, or through none."""
+        policy = None if document is None else read_policy(document)
+        with self._lock:
+            self._account.authorization.endpoint_policy = policy
+
     def attach_service_control_policy(
         self,
         document: Policy,

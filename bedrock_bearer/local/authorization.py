@@ -24,6 +24,7 @@ from bedrock_bearer.regions import partition_of
 CheckType = Literal[
     "RESOURCE_CONTROL_POLICY",
     "SERVICE_CONTROL_POLICY",
+    "VPC_ENDPOINT",
     "PRINCIPAL",
     "PERMISSIONS_BOUNDARY",
     "SESSION",
@@ -111,6 +112,7 @@ class Authorization:
 
     Attributes:
         organization: the organisation of the accounts, or None.
+        endpoint_policy: the policy of the VPC endpoint that calls of Bedrock go through, or None.
         gives_ids: whether denials carry an authorization id.
     """
 
@@ -118,6 +120,7 @@ class Authorization:
     clock: Callable[[], datetime]
     gives_ids: bool = False
     organization: Organization | None = None
+    endpoint_policy: NamedPolicy | None = None
     _denials: dict[str, RecordedDenial] = field(default_factory=dict)
 
     def refusal(
@@ -129,6 +132,7 @@ class Authorization:
         *,
         region: str,
         shown: str | None = None,
+        through_endpoint: bool = False,
     ) -> str | None:
         """Return AWS's sentence if the principal may not do this, or None if it may.
 
@@ -136,9 +140,10 @@ class Authorization:
             context: the condition keys of this request, besides those that every request has.
             region: the Region that is asked.
             shown: the resource as the sentence names it, where that is not the ARN.
+            through_endpoint: whether the request goes through the VPC endpoint, if there is one.
         """
         known = {**self.context_of(principal, region), **context}
-        checks = self.checks_of(principal)
+        checks = self.checks_of(principal, through_endpoint=through_endpoint)
         request = Request(action, resource, known)
         decision = decide(checks, request)
         if decision.allowed:
@@ -180,10 +185,11 @@ class Authorization:
             context["aws:PrincipalOrgID"] = self.organization.id
         return context
 
-    def checks_of(self, principal: Principal) -> list[Check]:
+    def checks_of(self, principal: Principal, *, through_endpoint: bool = False) -> list[Check]:
         """Return what a request of the principal has to pass, in AWS's order."""
         return [
             *self._organization_checks(principal.account_id),
+            *(self._endpoint_check(principal.account_id) if through_endpoint else []),
             Check("PRINCIPAL", self.identity_policies_of(principal)),
             *_boundary_check(principal),
             *_session_check(principal),
@@ -225,6 +231,12 @@ class Authorization:
             for target in path
         ]
 
+    def _endpoint_check(self, account_id: str) -> list[Check]:
+        if self.endpoint_policy is None:
+            return []
+        arn = f"arn:aws:ec2:us-east-1:{account_id}:vpc-endpoint/vpce-local"
+        return [Check("VPC_ENDPOINT", [AttachedPolicy(self.endpoint_policy, arn, True, arn)])]
+
     def _keep(self, denial: RecordedDenial) -> str:
         while len(self._denials) >= MOST_DENIALS:
             del self._denials[next(iter(self._denials))]
@@ -246,6 +258,7 @@ def decide(checks: list[Check], request: Request) -> Decision:
         identity=flat("PRINCIPAL"),
         boundary=flat("PERMISSIONS_BOUNDARY"),
         session=flat("SESSION"),
+        vpc_endpoint=flat("VPC_ENDPOINT"),
         service_control=policies("SERVICE_CONTROL_POLICY"),
         resource_control=policies("RESOURCE_CONTROL_POLICY"),
         organization_complete=True,

@@ -313,6 +313,10 @@ class LocalBedrock(PolicyAttachments):
         context = {}
         if key is not None:
             context[TOKEN_TYPE_KEY] = key.token_type.value
+            if not principal.is_user:
+                # A short-term key of a role comes from a session, which was begun without MFA.
+                context["aws:TokenIssueTime"] = key.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+                context["aws:MultiFactorAuthPresent"] = "false"
             self._require(principal, USE_KEY, context, "*", call.region)
         for resource in self._resources_of(call):
             action = ACTION_OF_OPERATION[call.name]
@@ -331,7 +335,9 @@ class LocalBedrock(PolicyAttachments):
         resource: str,
         region: str,
     ) -> None:
-        sentence = self._authorization.refusal(principal, action, context, resource, region=region)
+        sentence = self._authorization.refusal(
+            principal, action, context, resource, region=region, through_endpoint=True
+        )
         if sentence is not None:
             raise refusal_by_policy(sentence, action)
 

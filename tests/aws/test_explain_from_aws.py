@@ -117,6 +117,19 @@ def test_an_unconditional_deny_is_confirmed_as_one(aws: LocalBedrock) -> None:
     assert "use a LONG_TERM key" not in document["explanation"]
 
 
+def test_the_callers_own_policies_prove_nothing_of_a_denial_without_a_principal(
+    aws: LocalBedrock,
+) -> None:
+    aws.attach_policy("administrator", deny_token_type("SHORT_TERM"))
+    text = f"not authorized to perform: {USE} with an explicit deny in an identity-based policy"
+
+    _, document = explain("--token-type", "SHORT_TERM", message=text)
+
+    assert document["certainty"] == "inferred"
+    assert "simulation" not in document
+    assert len(document["statements"]) == 1
+
+
 def test_the_denial_of_a_creation_is_answered_too(aws: LocalBedrock) -> None:
     import boto3
     from botocore.exceptions import ClientError

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from support.local import Caller, Clock, deny_token_type, statement
 
 from bedrock_bearer.access.denial import Denial
@@ -177,6 +179,69 @@ def test_a_denial_without_an_id_is_not_asked_about() -> None:
 
     with pytest.raises(ConfigurationError, match="carries no authorization id"):
         fetched(denial)
+
+
+class CannedSession:
+    """A session of boto3 whose client of IAM Toolbox gives canned answers."""
+
+    region_name = "us-east-1"
+
+    def __init__(self, evaluations: list[dict[str, Any]], policies: list[dict[str, Any]]) -> None:
+        self._client: Any = boto3.client(
+            "iam-toolbox",
+            region_name="us-east-1",
+            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+            aws_secret_access_key="secret",
+        )
+        stubber = Stubber(self._client)
+        answer = {"requestContext": {}, "evaluations": evaluations, "policies": policies}
+        stubber.add_response("get_request_authorization_details", answer)
+        stubber.activate()
+
+    def client(self, service: str, **options: Any) -> Any:
+        return self._client
+
+
+DENIAL = Denial.parse(
+    "User: arn:aws:iam::123456789012:user/app is not authorized to perform:"
+    " bedrock:CallWithBearerToken on resource: * with an explicit deny in an identity-based policy."
+    " Go to https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1"
+    "#/authorization-details/abc for complete details, or call the GetRequestAuthorizationDetails"
+    " API with the following authorization id: abc"
+)
+NAMED = [{"uri": ARN, "matchedStatements": [{"sid": "No", "evaluatedEffect": "DENY"}]}]
+POLICIES = [{"type": "IDENTITY_BASED_POLICY", "inline": False, "uri": ARN}]
+
+
+def canned(evaluations: list[dict[str, Any]]) -> AuthorizationDetails:
+    assert DENIAL is not None
+    return fetch_authorization_details(DENIAL, session=CannedSession(evaluations, POLICIES))
+
+
+def evaluated(**members: Any) -> dict[str, Any]:
+    whole = {"action": "bedrock:CallWithBearerToken", "resource": "*"}
+    return {**whole, "evaluatedEffect": "EXPLICIT_DENY", **members}
+
+
+def test_an_answer_in_the_older_form_names_the_statement_as_well() -> None:
+    details = canned([evaluated(matchedPolicies=NAMED)])
+
+    (deciding,) = details.statements
+    assert (deciding.policy_type, deciding.sid) == ("identity-based policy", "No")
+
+
+def test_a_check_that_denies_without_a_statement_names_none() -> None:
+    check = {"checkType": "PRINCIPAL", "evaluatedEffect": "EXPLICIT_DENY", "matchedPolicies": []}
+
+    details = canned([evaluated(checks=[check])])
+
+    assert (details.effect, details.statements) == ("explicit", ())
+
+
+def test_the_evaluation_of_another_action_is_not_the_answer() -> None:
+    details = canned([evaluated(action="iam:PassRole", matchedPolicies=NAMED)])
+
+    assert (details.effect, details.statements) == (None, ())
 
 
 # --------------------------------------------------------------------------- the verdict

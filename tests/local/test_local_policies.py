@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.local import Caller, deny_token_type, statement
+from support.local import Caller, Clock, deny_token_type, statement
 
 from bedrock_bearer.access import Denial, deny_use
 from bedrock_bearer.local import LocalBedrock
@@ -209,3 +209,47 @@ def test_a_policy_that_is_not_valid_is_refused_when_it_is_attached() -> None:
 def test_a_principal_that_is_not_known_is_named() -> None:
     with pytest.raises(LookupError, match="no principal 'nobody'"):
         LocalBedrock().attach_policy("nobody", deny_token_type("LONG_TERM"))
+
+
+def test_a_vpc_endpoint_policy_that_denies_is_named() -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key("LONG_TERM")
+    only_short_term = statement(
+        "Allow",
+        "*",
+        Principal="*",
+        Condition={"StringEquals": {"bedrock:bearerTokenType": "SHORT_TERM"}},
+    )
+    bedrock.set_vpc_endpoint_policy(only_short_term)
+
+    denial = denial_of(Caller(bedrock, key).converse())
+    bedrock.set_vpc_endpoint_policy(None)
+
+    assert (denial.effect, denial.policy_type) == ("implicit", "VPC endpoint policy")
+    assert Caller(bedrock, key).converse().status_code == 200
+
+
+def test_a_rule_on_mfa_refuses_a_roles_key_and_not_a_users() -> None:
+    bedrock = LocalBedrock()
+    no_mfa = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    bedrock.attach_policy(None, statement("Deny", USE, Condition=no_mfa))
+
+    refused = Caller(bedrock, bedrock.mint_key("SHORT_TERM")).converse()
+    accepted = Caller(bedrock, bedrock.mint_key("LONG_TERM")).converse()
+
+    assert (refused.status_code, accepted.status_code) == (403, 200)
+
+
+def test_sessions_begun_before_a_moment_can_be_refused() -> None:
+    clock = Clock()
+    bedrock = LocalBedrock(clock=clock)
+    old = bedrock.mint_key()
+    clock.move(minutes=10)
+    older = {"DateLessThan": {"aws:TokenIssueTime": clock().isoformat()}}
+    bedrock.attach_policy("dev", statement("Deny", "*", Condition=older))
+    clock.move(minutes=10)
+
+    new = bedrock.mint_key()
+
+    assert Caller(bedrock, old).converse().status_code == 403
+    assert Caller(bedrock, new).converse().status_code == 200

@@ -17,7 +17,7 @@ from support.local import (
 )
 
 from bedrock_bearer.access.denial import Denial
-from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local import LocalBedrock, authorization
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ def test_every_layer_is_a_check_in_awss_order(bedrock: LocalBedrock, toolbox: An
     bedrock.move_account(bedrock.add_organizational_unit("teams"))
     bedrock.set_permissions_boundary("dev", statement("Allow", "bedrock:*"))
     bedrock.attach_session_policy("dev", statement("Allow", "bedrock:*"))
+    bedrock.set_vpc_endpoint_policy(statement("Allow", "*", Principal="*"))
     bedrock.attach_service_control_policy(deny_token_type("SHORT_TERM"))
 
     details = toolbox.get_request_authorization_details(
@@ -103,6 +104,7 @@ def test_every_layer_is_a_check_in_awss_order(bedrock: LocalBedrock, toolbox: An
     assert [check["checkType"] for check in checks] == [
         *["RESOURCE_CONTROL_POLICY"] * 3,
         *["SERVICE_CONTROL_POLICY"] * 3,
+        "VPC_ENDPOINT",
         "PRINCIPAL",
         "PERMISSIONS_BOUNDARY",
         "SESSION",
@@ -161,6 +163,19 @@ def test_a_denial_is_kept_for_a_day(bedrock: LocalBedrock, toolbox: Any) -> None
 
     with pytest.raises(toolbox.exceptions.ResourceNotFoundException):
         toolbox.get_request_authorization_details(authorizationId=authorization_id)
+
+
+def test_of_many_denials_the_oldest_are_dropped(
+    bedrock: LocalBedrock, toolbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorization, "MOST_DENIALS", 2)
+    key = bedrock.mint_key(policies=[])
+    oldest, *others = (denied(bedrock, key).authorization_id for _ in range(3))
+
+    for authorization_id in others:
+        toolbox.get_request_authorization_details(authorizationId=authorization_id)
+    with pytest.raises(toolbox.exceptions.ResourceNotFoundException):
+        toolbox.get_request_authorization_details(authorizationId=oldest)
 
 
 def test_the_toolbox_says_what_is_wrong(bedrock: LocalBedrock, toolbox: Any) -> None:
