@@ -80,7 +80,7 @@ def compare(operator: str, value: str, wanted: str) -> bool:
         return value.lower() == wanted.lower()
     if operator == "StringLike":
         return glob(wanted, value)
-    if operator == "ArnLike":
+    if operator in ("ArnLike", "ArnEquals"):
         parts, patterns = value.split(":", 5), wanted.split(":", 5)
         return len(parts) == len(patterns) == 6 and all(map(glob, patterns, parts))
     if operator == "Bool":
