@@ -13,7 +13,7 @@ BedrockError
 │   │   ├── ApiKeyRejectedError
 │   │   ├── ApiKeyExpiredError
 │   │   └── AuthorizationHeaderMissingError
-│   ├── AccessDeniedError           somebody's policy or account setting said no
+│   ├── AccessDeniedError           a policy or an account setting refused it
 │   │   ├── BearerTokenDeniedError      on CallWithBearerToken
 │   │   │   ├── ShortTermKeyDeniedError
 │   │   │   ├── LongTermKeyDeniedError
@@ -41,7 +41,7 @@ BedrockError
     └── KeyLimitError
 
 No error holds a request, a response or a key; each can be pickled.
-The retry decision stands on the error: `retryable`, `throttling` and `retry_after`.
+Each says itself whether to retry: `retryable`, `throttling` and `retry_after`.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class AuthenticationError(APIError):
 
 
 class ApiKeyRejectedError(AuthenticationError):
-    """AWS does not know this key: cut, of another Region, deactivated, deleted or none at all."""
+    """AWS does not accept this key: cut short, deactivated, deleted, or of another Region."""
 
 
 class ApiKeyExpiredError(AuthenticationError):
@@ -234,15 +234,15 @@ class BearerTokenDeniedError(AccessDeniedError):
 
 
 class ShortTermKeyDeniedError(BearerTokenDeniedError):
-    """A policy explicitly denies calls with this SHORT_TERM key."""
+    """An explicit deny refused a SHORT_TERM key; `governing_policy` says what is known of why."""
 
 
 class LongTermKeyDeniedError(BearerTokenDeniedError):
-    """A policy explicitly denies calls with this LONG_TERM key."""
+    """An explicit deny refused a LONG_TERM key; `governing_policy` says what is known of why."""
 
 
 class BearerTokenNotAllowedError(BearerTokenDeniedError):
-    """No policy allows calls with this key: an implicit denial."""
+    """No policy allows the use of this key: an implicit denial."""
 
 
 class OperationDeniedError(AccessDeniedError):

@@ -317,6 +317,7 @@ def _statements(
 def _question(key: KeyDescription | None, asked: _Asked) -> Question:
     from bedrock_bearer.access.questions import Question, creation_of_key, use_of_key
     from bedrock_bearer.access.request_context import DIRECT_CALL
+    from bedrock_bearer.regions import region_of_environment
 
     if asked.age_days is not None or asked.never_expires:
         return creation_of_key(None if asked.never_expires else asked.age_days)
@@ -326,7 +327,8 @@ def _question(key: KeyDescription | None, asked: _Asked) -> Question:
         raise click.UsageError(
             "Say what is asked: --token-type, --key, --age-days or --never-expires."
         )
-    return use_of_key(key.token_type, mantle=asked.mantle, region=key.region)
+    region = key.region or (region_of_environment() if asked.from_aws else None)
+    return use_of_key(key.token_type, mantle=asked.mantle, region=region)
 
 
 def _explain_decision(

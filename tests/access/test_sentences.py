@@ -138,6 +138,12 @@ HOSTILE = [
     ": arn:",
     "\n \t",
     "a:",
+    "User: ",
+    "> \n",
+    "\\\\",
+    "arn:aws:iam::1:user/x is ",
+    "arn:",
+    ". A ",
 ]
 
 

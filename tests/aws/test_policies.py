@@ -336,6 +336,22 @@ def test_a_call_is_decided_by_what_aws_holds(
     assert f"by arn:aws:iam::{ACCOUNT}:user/dev" in result.stdout
 
 
+@pytest.mark.parametrize(("region", "code"), [("eu-west-1", 0), ("us-east-1", 4), (None, 8)])
+def test_a_rule_on_the_region_is_decided_where_the_region_is_known(
+    region: str | None, code: int, iam: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_there = {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}
+    deny = {"Effect": "Deny", "Action": ACTION, "Resource": "*", "Condition": only_there}
+    rule = {"Version": "2012-10-17", "Statement": [ALLOW["Statement"], deny]}
+    iam.put_user_policy(UserName="dev", PolicyName="own", PolicyDocument=json.dumps(rule))
+    monkeypatch.setenv("THE_KEY", long_term_key(user_name="dev"))
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if region is not None:
+        monkeypatch.setenv("AWS_REGION", region)
+
+    assert explain("--key", "env:THE_KEY").exit_code == code
+
+
 def test_what_was_not_read_is_said(aws: str, iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     use_credentials(monkeypatch, credentials_of(iam, "dev", "sts:*"))
     enforce_policies(aws)
