@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from bedrock_bearer.adapters.note import KeyNote
 from bedrock_bearer.adapters.tokens import checked
 from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
@@ -24,7 +25,7 @@ else:
     _Base = object
 
 KEY_EXTENSION = "bedrock_bearer.key"
-"""The extension of a response that holds the description of the key it was asked with."""
+"""The extension of an error's response that tells which key it was asked with."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -133,10 +134,11 @@ def _is_final(request: Any, response: Any, turns: KeyTurns) -> bool:
         _forget_key(each.request)
     if response.next_request is not None:
         _forget_key(response.next_request)
-    response.extensions[KEY_EXTENSION] = turns.used().description
     if response.is_success:
         turns.accepted()
-    return response.is_success or not _is_in_memory(request)
+        return True
+    response.extensions[KEY_EXTENSION] = KeyNote.of(turns.used())
+    return not _is_in_memory(request)
 
 
 def _is_in_memory(request: Any) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.adapters.bearer_auth import KEY_EXTENSION
+from bedrock_bearer.adapters.note import KeyNote
 from bedrock_bearer.adapters.session import KEY_METADATA
-from bedrock_bearer.errors import APIError, BedrockError
+from bedrock_bearer.errors import APIError, BedrockError, ConfigurationError
 from bedrock_bearer.keys.api_key import ApiKey
+from bedrock_bearer.keys.description import KeyDescription
 from bedrock_bearer.wire.classify import error_from_event, error_from_response
 from bedrock_bearer.wire.endpoint import region_of_aws_host
-
-if TYPE_CHECKING:
-    from bedrock_bearer.keys.description import KeyDescription
+from bedrock_bearer.wire.scrub import REPLACEMENT
 
 _LONGEST_TEXT = 100_000
 _MOST_LINKS = 50
@@ -119,17 +119,24 @@ def translate_error(
         key: the key that was used; its type decides between the token-type errors. Errors of
             clients with a `BearerAuth` or a `boto3_session` know it themselves.
 
+    Raises:
+        ConfigurationError: `key` is neither.
+
     Returns:
         The error, with what `error_or_text` tells. The `status_code` of an error that was read
         from text is 0 if the text does not give it.
     """
-    description = key.description if isinstance(key, ApiKey) else key
+    if not isinstance(key, ApiKey | KeyDescription | None):
+        # A traceback that shows this frame's locals must not show the key.
+        del key
+        raise ConfigurationError("key= takes an ApiKey or a KeyDescription.")
+    note = None if key is None else KeyNote.of(key)
     if isinstance(error_or_text, str):
-        return _from_text(error_or_text, description)
+        return _from_text(error_or_text, note)
     errors = list(_chain(error_or_text))
-    answers = [answer for error in errors if (answer := _from_error(error, description))]
+    answers = [answer for error in errors if (answer := _from_error(error, note))]
     if not answers:
-        texts = (_from_text(str(error), description) for error in errors)
+        texts = (_from_text(str(error), note) for error in errors)
         return next((answer for answer in texts if answer is not None), None)
     # The error nearest to the wire tells most: wrappers make up a response of their own.
     return max(reversed(answers), key=lambda each: (bool(each.key), bool(each.request_id)))
@@ -155,17 +162,17 @@ def _is_of_library(error: BaseException) -> bool:
     return any(each.__module__.partition(".")[0] in _LIBRARIES for each in type(error).__mro__)
 
 
-def _from_error(error: BaseException, key: KeyDescription | None) -> BedrockError | None:
+def _from_error(error: BaseException, note: KeyNote | None) -> BedrockError | None:
     if isinstance(error, BedrockError):
         return error
     names = {each.__name__ for each in type(error).__mro__}
     response = getattr(error, "response", None)
     if "EventStreamError" in names and isinstance(response, dict):
-        return _from_stream_error(response, key)
+        return _from_stream_error(response, note)
     if "ClientError" in names and isinstance(response, dict):
-        return _from_client_error(response, getattr(error, "operation_name", ""), key)
+        return _from_client_error(response, getattr(error, "operation_name", ""), note)
     if isinstance(getattr(response, "status_code", None), int):
-        return _from_http_response(error, response, key)
+        return _from_http_response(error, response, note)
     return None
 
 
@@ -173,41 +180,42 @@ def _from_error(error: BaseException, key: KeyDescription | None) -> BedrockErro
 
 
 def _from_client_error(
-    response: dict[str, Any], operation: object, key: KeyDescription | None
+    response: dict[str, Any], operation: object, note: KeyNote | None
 ) -> BedrockError | None:
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
-    message = _without_keys(str(error.get("Message", "")))
+    note = _note(metadata.get(KEY_METADATA)) or note
+    message = _without_keys(str(error.get("Message", "")), note)
     if operation not in _OPERATIONS and not _is_denial_of_bedrock(message):
         return None
-    note = metadata.get(KEY_METADATA)
     code = str(error.get("Code") or "")
     return _built(
         metadata.get("HTTPStatusCode", 0),
         # botocore puts the status where AWS gives no code.
         None if code.isdigit() else code,
         message,
-        key or getattr(note, "description", None),
+        note,
         request_id=metadata.get("RequestId"),
         headers=metadata.get("HTTPHeaders", {}),
     )
 
 
-def _from_stream_error(response: dict[str, Any], key: KeyDescription | None) -> BedrockError:
+def _from_stream_error(response: dict[str, Any], note: KeyNote | None) -> BedrockError:
     error = response.get("Error", {})
-    message = _without_keys(str(error.get("Message", "")))
-    return error_from_event(str(error.get("Code") or "UnknownError"), _document(message), key, None)
+    message = _without_keys(str(error.get("Message", "")), note)
+    code = str(error.get("Code") or "UnknownError")
+    return error_from_event(code, _document(message), _description(note), None)
 
 
 # ----------------------------------------------------------------------------------- httpx
 
 
 def _from_http_response(
-    error: BaseException, response: Any, key: KeyDescription | None
+    error: BaseException, response: Any, note: KeyNote | None
 ) -> BedrockError | None:
     """Read the response that openai, anthropic, litellm and httpx keep in their errors."""
-    key = key or getattr(response, "extensions", {}).get(KEY_EXTENSION)
-    body = _without_keys(_body_of(error, response).decode("utf-8", "replace")).encode()
-    answer = error_from_response(response.status_code, response.headers, body, key)
+    note = _note(getattr(response, "extensions", {}).get(KEY_EXTENSION)) or note
+    body = _without_keys(_body_of(error, response).decode("utf-8", "replace"), note).encode()
+    answer = error_from_response(response.status_code, response.headers, body, _description(note))
     is_of_bedrock = _is_of_bedrock(response) or _code_of_sentence(answer.message) is not None
     return answer if is_of_bedrock or _is_telling(answer.message) else None
 
@@ -239,8 +247,8 @@ def _is_of_bedrock(response: Any) -> bool:
 # ------------------------------------------------------------------------------------ text
 
 
-def _from_text(text: str, key: KeyDescription | None) -> BedrockError | None:
-    text = _without_keys(text[:_LONGEST_TEXT])
+def _from_text(text: str, note: KeyNote | None) -> BedrockError | None:
+    text = _without_keys(text[:_LONGEST_TEXT], note)
     line = _BOTOCORE_LINE.search(text)
     if line is None:
         message, code = _message_in(text)
@@ -256,7 +264,7 @@ def _from_text(text: str, key: KeyDescription | None) -> BedrockError | None:
         int(status[1]) if status else _STATUS_OF_CODE.get(code or "", 0),
         code,
         message,
-        key,
+        note,
         request_id=request_id[1] if request_id else None,
     )
 
@@ -294,8 +302,16 @@ def _is_denial_of_bedrock(message: str) -> bool:
     return denial is not None and denial.action.lower().startswith(("bedrock:", "bedrock-mantle:"))
 
 
-def _without_keys(text: str) -> str:
-    return _KEY_IN_TEXT.sub("[API key]", text)
+def _without_keys(text: str, note: KeyNote | None) -> str:
+    return _KEY_IN_TEXT.sub(REPLACEMENT, note.clean(text) if note else text)
+
+
+def _note(found: object) -> KeyNote | None:
+    return found if isinstance(found, KeyNote) else None
+
+
+def _description(note: KeyNote | None) -> KeyDescription | None:
+    return note.description if note else None
 
 
 def _document(message: str) -> bytes:
@@ -306,14 +322,14 @@ def _built(
     status: int,
     code: str | None,
     message: str,
-    key: KeyDescription | None,
+    note: KeyNote | None,
     *,
     request_id: str | None,
     headers: Mapping[str, str] | None = None,
 ) -> BedrockError:
     known = {"x-amzn-requestid": request_id, "x-amzn-errortype": code}
     given = {**(headers or {}), **{name: value for name, value in known.items() if value}}
-    error = error_from_response(status, given, _document(message), key)
+    error = error_from_response(status, given, _document(message), _description(note))
     # The body that AWS sent is not known.
     error.body = ""
     return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bedrock_bearer.adapters.note import KeyNote
 from bedrock_bearer.adapters.tokens import checked
 from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import boto3
 
     from bedrock_bearer.keys.api_key import ApiKey
-    from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import AnyKey, KeySource
 
 KEY_METADATA = "BedrockBearerKey"
@@ -62,19 +62,6 @@ def boto3_session(source: AnyKey | None = None, **session_arguments: Any) -> bot
         events.register(f"request-created.{service}", handlers.authorize)
         events.register_first(f"needs-retry.{service}", handlers.try_another_key)
     return session
-
-
-class KeyNote(str):
-    """What may be shown of a key, as text, so that an error's response stays valid for JSON."""
-
-    __slots__ = ("description",)
-    description: KeyDescription
-
-    @classmethod
-    def of(cls, key: ApiKey) -> KeyNote:
-        note = cls(key.description)
-        note.description = key.description
-        return note
 
 
 class _Handlers:

@@ -16,6 +16,7 @@ from bedrock_bearer.errors import (
 from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.wire.classify import error_from_response
 from bedrock_bearer.wire.endpoint import check_key_form, is_loopback, region_of_aws_host
+from bedrock_bearer.wire.scrub import Scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,9 @@ class KeyTurns:
         key = self.key
         if key is None or status not in REFUSAL_STATUSES:
             return False
-        error = error_from_response(status, headers, body, key.description)
+        scrubber = Scrubber()
+        scrubber.learn(key)
+        error = error_from_response(status, headers, scrubber.bytes(body), key.description)
         # A header that never arrived says nothing about the key.
         if not isinstance(error, KEY_REFUSALS) or isinstance(
             error, AuthorizationHeaderMissingError

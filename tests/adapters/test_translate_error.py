@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
 import anthropic
 import boto3
@@ -33,6 +34,7 @@ from bedrock_bearer import (
     BearerTokenNotAllowedError,
     BedrockClient,
     BedrockError,
+    ConfigurationError,
     InvalidRequestError,
     LongTermKeyDeniedError,
     MissingApiKeyError,
@@ -60,6 +62,10 @@ def raised_by(function: Callable[[], object]) -> BaseException:
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - each library has its own
         function()
     return caught.value
+
+
+def _as_json(key: str) -> str:
+    return key.replace("/", "\\/").replace("=", "\\u003d")
 
 
 # ------------------------------------------------------------ each library, over one server
@@ -504,6 +510,40 @@ def test_a_key_in_the_text_is_not_kept(key: str) -> None:
     assert translated is not None
     assert key.encode() not in pickle.dumps(translated)
     assert key[30:60] not in repr(vars(translated))
+
+
+@pytest.mark.parametrize("raise_error", [by_boto3, by_httpx, by_httpx2])
+@pytest.mark.parametrize("spell", [str, _as_json, quote, lambda key: key[:70]])
+def test_an_echo_of_the_key_is_not_kept_however_it_is_written(
+    raise_error: Callable[[str], BaseException], spell: Callable[[str], str]
+) -> None:
+    body = f'{{"Message": "{DENIED} (you sent {spell(KEY)})"}}'.encode()
+    with serve([http_reply(body, status=403)]) as server:
+        theirs = raise_error(server.url)
+
+    translated = translate_error(theirs)
+
+    assert isinstance(translated, LongTermKeyDeniedError)
+    shown = repr(vars(translated)) + str(translated)
+    for start in range(4, len(KEY) - 20):
+        assert spell(KEY[start : start + 20]) not in shown
+
+
+def test_a_text_given_as_the_key_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        translate_error(DENIED, key=KEY)  # type: ignore[arg-type]
+
+    assert KEY not in str(caught.value)
+
+
+def test_an_error_that_knows_its_key_can_be_pickled_and_written_as_json() -> None:
+    with serve(lambda _: http_reply({"Message": DENIED}, status=403)) as server:
+        theirs = by_boto3(server.url)
+
+    assert isinstance(theirs, ClientError)
+    copied = pickle.loads(pickle.dumps(theirs))
+    assert copied.response == theirs.response
+    assert json.loads(json.dumps(theirs.response)) == theirs.response
 
 
 def test_a_provider_and_a_translated_error_are_all_that_openai_needs() -> None:
