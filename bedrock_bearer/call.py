@@ -239,11 +239,13 @@ class Call(Generic[Reply]):
             reader.clean = response.clean
             transport.watch(response, owner)
             while (event := reader.next_event()) is None and not reader.ended:
-                data = await response.next_chunk()
-                reader.feed(data or None, has_echo=response.has_echo)
+                reader.feed(await response.next_chunk() or None, has_echo=response.has_echo)
             reader.put_back(event)
-        except BaseException:
+        except BaseException as error:
             await response.close()
+            if isinstance(error, BedrockError):
+                # The frames it came through have what the server sent in their variables.
+                error.with_traceback(None)
             raise
         return response, reader
 

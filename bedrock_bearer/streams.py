@@ -60,8 +60,7 @@ class _Stream(Generic[OutputT_co]):
             if reader.has_all:
                 response.begin_last_wait()
             try:
-                data = await response.next_chunk()
-                reader.feed(data or None, has_echo=response.has_echo)
+                reader.feed(await response.next_chunk() or None, has_echo=response.has_echo)
             except TransportError:
                 if not reader.has_all:
                     raise
@@ -70,9 +69,11 @@ class _Stream(Generic[OutputT_co]):
         return event
 
     async def _close(self) -> None:
-        await self._end()
-        if self._response is not None:
-            await self._response.close()
+        try:
+            await self._end()
+        finally:
+            if self._response is not None:
+                await self._response.close()
 
     def _opened(self) -> StreamReader:
         if self._reader is None:

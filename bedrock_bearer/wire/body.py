@@ -167,9 +167,12 @@ class OpenResponse:
 
 
 def without_context(error: BedrockError) -> BedrockError:
-    """Return an error that does not lead to the request: an error in its context may hold it."""
+    """Return an error that leads neither to the request nor to what came.
+
+    An error in its context may hold them, and so may the variables of the frames it came through.
+    """
     error.__cause__ = error.__context__ = None
-    return error
+    return error.with_traceback(None)
 
 
 def _headers(raw: RawHeaders, scrubber: Scrubber) -> dict[str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -118,11 +118,13 @@ class Scrubber:
         """Return whether there is an echo in `data`: with `in_one_piece`, one without spaces."""
         if len(data) < SHORTEST_SECRET:
             return False
-        if b"\\" in data or b"%" in data or b"&" in data or b"<" in data:
-            data = _plain(data)
         if not in_one_piece:
             data = data.translate(None, _BETWEEN)
-        return self._may_hold(data) and bool(self._runs(data))
+        if self._may_hold(data) and self._runs(data):
+            return True
+        if b"\\" in data or b"%" in data or b"&" in data or b"<" in data:
+            return any(self._may_hold(plain) and self._runs(plain) for plain in _layers(data))
+        return False
 
     def _may_hold(self, data: bytes) -> bool:
         if self._widths != _USUAL_WIDTHS or _SHORT_TERM_PREFIX in data:
@@ -156,9 +158,9 @@ class Scrubber:
             check()
             segment = data[begin : begin + SEGMENT + OVERLAP]
             if self.finds(segment):
-                plain, starts, ends = _spelled_out(segment.decode("latin-1"))
-                found = self._runs(plain.encode("latin-1"))
-                marks += [(begin + starts[a], begin + ends[b - 1]) for a, b in found]
+                for plain, starts, ends in _spelled_out(segment.decode("latin-1")):
+                    found = self._runs(plain.encode("latin-1"))
+                    marks += [(begin + starts[a], begin + ends[b - 1]) for a, b in found]
         return _without(data, marks) if marks else data
 
     def text(self, text: str) -> str:
@@ -215,27 +217,31 @@ def _character(match: re.Match[str]) -> str:
     return chr(number) if number < 256 else match[0]
 
 
-def _plain(data: bytes) -> bytes:
-    """Return `data` as it reads; see `_spelled_out`. This is fast, and may miss wraps."""
+def _layers(data: bytes) -> Iterator[bytes]:
+    """Yield `data` as it reads, layer by layer; see `_spelled_out`, of which this is the fast form.
+
+    It misses wraps that are not in JSON, which `translate` takes out before.
+    """
     for wrap in _JSON_WRAPS:
         data = data.replace(wrap, b"")
+    yield data.replace(b"\\", b"")
     if b"%" in data or b"&" in data or b"\\u00" in data or b"\\x" in data or b"br>" in data:
         text = data.decode("latin-1")
         for _ in range(_MOST_LAYERS):
             before, text = text, _SPELLING.sub(_character, text)
             if text == before:
                 break
-        data = text.encode("latin-1")
-    return data.replace(b"\\", b"")
+            yield text.encode("latin-1").replace(b"\\", b"")
 
 
-def _spelled_out(text: str) -> tuple[str, list[int], list[int]]:
-    """Return `text` as it reads, and where each of its characters begins and ends in `text`.
+def _spelled_out(text: str) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Yield `text` as it reads, and where each of its characters begins and ends in `text`.
 
-    Every way to spell a character is resolved, one inside the other as well, and what may lie
-    between two characters is left out.
+    Each layer resolves the spellings of the one before, and leaves out what may lie between two
+    characters. All are told: what looks like a spelling may be a part of the key itself.
     """
     starts, ends = list(range(len(text))), list(range(1, len(text) + 1))
+    yield text, starts, ends
     for _ in range(_MOST_LAYERS):
         pieces: list[str] = []
         new_starts: list[int] = []
@@ -257,4 +263,4 @@ def _spelled_out(text: str) -> tuple[str, list[int], list[int]]:
             break
         text = "".join([*pieces, text[position:]])
         starts, ends = new_starts + starts[position:], new_ends + ends[position:]
-    return text, starts, ends
+        yield text, starts, ends
