@@ -29,7 +29,6 @@ class Origin:
         parts = urlsplit(url)
         self.scheme, self.host = parts.scheme, parts.hostname or ""
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self.merges_chunks = True
         self._stream_class = stream_class
         self._proxy = environment_proxy(self.scheme, self.host, self.port)
         # Loading the authorities takes long, threads begin together, and plain http needs none.
@@ -70,7 +69,7 @@ class Origin:
                 where = f"{self.host}:{self.port} through {proxy}"
             if self.scheme == "https":
                 await stream.start_tls(tls, self.host)
-            return Connection(stream, Http1(ChunkMerger() if self.merges_chunks else None))
+            return Connection(stream, Http1(ChunkMerger()))
         except BaseException as error:
             if stream is not None:
                 stream.close()

@@ -160,6 +160,29 @@ def test_what_is_no_chunk_is_left_for_h11_to_refuse(
     assert understood(handed_on(pieces)) == understood(pieces)
 
 
+def test_the_client_reads_the_same_without_the_merger(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bedrock_bearer.wire.exchange.ChunkMerger", lambda: None)
+    body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
+    replies = [ok(), stream_head() + body, [stream_head() + body[:50], body[50:]]]
+    with serve(replies) as server, colour.client(server.url) as client:
+        assert client.converse().text == "Hello there"
+        for _ in range(2):
+            with client.stream() as stream:
+                assert stream.final_response().text == "Hello there"
+
+    assert server.connections == 1
+
+
+def test_a_head_that_ends_in_bare_line_feeds_leaves_the_body_as_it_is() -> None:
+    head = b"HTTP/1.1 200 OK\nContent-Length: 18\n\n"
+    body = chunk(b"abc") + chunk(b"defgh")
+
+    assert handed_on([head + body]) == [head + body]
+    assert handed_on([HEAD.replace(b"\r", b""), chunk(b"1") + chunk(b"2")])[1] == b"2\r\n12\r\n"
+
+
 def test_a_stream_of_chunks_that_came_together_is_read(colour: Colour) -> None:
     body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
     with (
