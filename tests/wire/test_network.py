@@ -165,7 +165,7 @@ def test_the_client_reads_the_same_without_the_merger(
 ) -> None:
     monkeypatch.setattr("bedrock_bearer.wire.exchange.ChunkMerger", lambda: None)
     body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
-    replies = [ok(), stream_head() + body, [stream_head() + body[:50], body[50:]]]
+    replies: list[Any] = [ok(), stream_head() + body, [stream_head() + body[:50], body[50:]]]
     with serve(replies) as server, colour.client(server.url) as client:
         assert client.converse().text == "Hello there"
         for _ in range(2):
