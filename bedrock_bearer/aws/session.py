@@ -174,9 +174,13 @@ def aws_errors(what: str, refused: RefusalToError = _configuration_error) -> Ite
         raise TransportError(f"{what}, as far as is known: {error}") from None
     except ResponseParserError:
         raise ResponseDecodeError(
-            f"{what}, as far as is known: the answer is not in the format of AWS's API. Does the "
-            "endpoint lead to AWS?"
+            f"{what}, as far as is known: the answer is not in the format of AWS's API. The "
+            "endpoint is not AWS's, or a stand-in that has not implemented this operation (moto "
+            "has no operations for API keys)."
         ) from None
+    except NotImplementedError as error:
+        # moto raises it inside boto3.
+        raise ConfigurationError(f"{what}: moto does not implement it: {error}") from None
     except exceptions.BotoCoreError as error:
         raise ConfigurationError(f"{what}: {error}") from None
 

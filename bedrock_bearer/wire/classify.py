@@ -15,7 +15,7 @@ from typing import Any
 from bedrock_bearer import errors
 from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.access.governing import GoverningPolicy
-from bedrock_bearer.keys.description import KeyDescription, TokenType
+from bedrock_bearer.keys.description import KeyDescription, TokenType, utc_now
 
 MAX_BODY_CHARACTERS = 4096
 """How much of a body an error keeps."""
@@ -197,6 +197,7 @@ def _build(
     }
     sentence = _by_key_sentence(message)
     if sentence is not None:
+        message += _expired(key)
         return sentence(message, **details)
     denial = Denial.parse(message)
     if denial is not None:
@@ -208,6 +209,13 @@ def _build(
     if not _may_retry(error_class, code, status):
         error.retryable = False
     return error
+
+
+def _expired(key: KeyDescription | None) -> str:
+    """Say that a key has expired, which AWS's sentence about a key that is not valid does not."""
+    if key is None or key.expires_at is None or key.expires_at > utc_now():
+        return ""
+    return f" The key itself says that it expired at {key.expires_at:%Y-%m-%d %H:%M:%S} UTC."
 
 
 def _may_retry(error_class: type[errors.APIError], code: str | None, status: int) -> bool:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from botocore import exceptions
+from moto import mock_aws
 from support.iam import iam_client
 
 from bedrock_bearer import errors
+from bedrock_bearer.aws.lifecycle import KeyLifecycle
 from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors, failure_name
 
 
@@ -79,10 +81,20 @@ def test_an_answer_that_is_not_from_aws_is_a_decode_error() -> None:
     from botocore.parsers import ResponseParserError
 
     with (
-        pytest.raises(errors.ResponseDecodeError, match="Does the endpoint lead to AWS"),
+        pytest.raises(errors.ResponseDecodeError, match="moto has no operations for API keys"),
         aws_errors("The users were not listed"),
     ):
         raise ResponseParserError("<html>")
+
+
+def test_what_moto_has_not_implemented_is_said_plainly() -> None:
+    with (
+        mock_aws(),
+        pytest.raises(errors.ConfigurationError, match="moto does not implement it") as caught,
+    ):
+        KeyLifecycle(iam_client("https://iam.amazonaws.com")).list_keys("app")
+
+    assert "list_service_specific_credentials" in caught.value.message
 
 
 def test_a_failed_connection_names_the_host() -> None:

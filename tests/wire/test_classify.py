@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -253,6 +254,20 @@ def test_the_wait_that_the_service_asks_for_is_read_in_milliseconds() -> None:
 @pytest.mark.parametrize("value", ["-1", "soon", "", "1e3", "9" * 30])
 def test_a_wait_that_is_no_number_is_ignored(value: str) -> None:
     assert error_from_response(429, {"x-amz-retry-after": value}, b"", LONG).retry_after is None
+
+
+@pytest.mark.parametrize(("hours", "is_said"), [(-1, True), (1, False)])
+def test_an_expired_key_is_said_to_be_so_where_aws_only_calls_it_not_valid(
+    hours: int, is_said: bool
+) -> None:
+    end = datetime.now(UTC) + timedelta(hours=hours)
+    key = KeyDescription(TokenType.SHORT_TERM, "1234", "a test", expires_at=end)
+    body = b'{"Message": "Authentication failed: Please make sure your API Key is valid."}'
+
+    error = error_from_response(403, {}, body, key)
+
+    assert isinstance(error, errors.ApiKeyRejectedError)
+    assert (f"expired at {end:%Y-%m-%d %H:%M:%S} UTC" in error.message) is is_said
 
 
 def test_the_marketplace_sentence_is_no_policy_denial() -> None:
