@@ -112,7 +112,7 @@ class KeyCheck:
         if self.status == "rejected":
             return (
                 "AWS does not say why: the key may be deactivated, deleted, cut, of another "
-                "Region, or made less than a minute ago."
+                "Region, or made within the last minute."
             )
         if self.operation == "ListAsyncInvokes" and isinstance(self.error, _PROBE_UNKNOWN):
             return (

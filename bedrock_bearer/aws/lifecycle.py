@@ -275,12 +275,16 @@ class KeyLifecycle:
         """Delete a new key if the block that hands it over fails."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             listed = new.listed
+            said = f"The new key {listed.credential_id} was deleted again."
             try:
                 self.delete(listed.user_name, listed.credential_id)
-            except BedrockError as error:
-                logger.warning("A new key that was not handed over is left behind. %s", error)
+            except BedrockError as left_behind:
+                said = f"The new key is left behind. {left_behind.message}"
+                logger.warning("%s", said)
+            if isinstance(error, BedrockError):
+                error.message += f" {said}"
             raise
 
     def _removed_again(self, user_name: str, error: BaseException) -> str:

@@ -7,6 +7,7 @@ safe; 5 throttled or unavailable; 6 request rejected; 7 network; 8 undecided; 13
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,8 @@ from bedrock_bearer.version import __version__
 
 PROGRAM = "bedrock-bearer"
 
+logger = logging.getLogger("bedrock_bearer")
+
 _COMMANDS = {
     "check": "Check the keys before and during a rotation: which are usable, and why not.",
     "key": "Describe an API key offline; create, list, rotate and retire long-term keys.",
@@ -27,6 +30,13 @@ _COMMANDS = {
     "policy": "Write and explain the IAM policies that govern API keys.",
     "smoke": "Make one small Converse call and print the reply and what it cost.",
 }
+
+
+class _WarningsOnStderr(logging.Handler):
+    """Shows the library's warnings, such as another key being used, to whoever runs a command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"Warning: {record.getMessage()}", err=True)
 
 
 class _Root(click.Group):
@@ -42,6 +52,8 @@ class _Root(click.Group):
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
         as_json = _asks_for_json(arguments)
+        warnings = _WarningsOnStderr(logging.WARNING)
+        logger.addHandler(warnings)
         try:
             refuse_keys(arguments)
             # click's standalone mode would end an interrupt with exit code 1.
@@ -65,6 +77,8 @@ class _Root(click.Group):
                 # The traceback on stderr has the rest; its text may hold anything.
                 print_failure(type(error).__name__, "Unexpected error.", UNEXPECTED, as_json=True)
             raise
+        finally:
+            logger.removeHandler(warnings)
         sys.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -113,7 +113,7 @@ def _summary(document: dict[str, Any]) -> str:
         f"model    {document['model']}",
         f"region   {document['region'] or 'unknown'}",
         f"tokens   {document['input_tokens']} in, {document['output_tokens']} out, "
-        f"{document['total_tokens']} in total",
+        f"{document['total_tokens']} in all",
         f"latency  {document['latency_ms']} ms",
         f"key      {kind} {key['fingerprint']} from {key['source']}{expiry}",
         f"request  {document['request_id']}",

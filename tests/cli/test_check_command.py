@@ -171,7 +171,7 @@ class Case:
 CASES = [
     Case(leave, ["usable", "usable"], True, 0, 0, "can take over from env AWS_BEARER_TOKEN"),
     Case(let_first_expire, ["expired", "usable"], True, 4, 0, "13 h 0 min old, expired"),
-    Case(not_yet_active, ["usable", "rejected"], False, 0, 0, "made less than a minute ago"),
+    Case(not_yet_active, ["usable", "rejected"], False, 0, 0, "made within the last minute"),
     Case(deny_short_term, ["denied", "usable"], True, 4, 0, "Certainty: "),
     Case(deny_both, ["denied", "denied"], False, 4, 4, "Certainty: "),
     Case(wrong_region, ["usable", "wrong Region"], False, 0, 0, "eu-west-1"),

@@ -56,7 +56,7 @@ def test_the_reply_is_on_stdout_and_the_figures_on_stderr() -> None:
     assert result.exit_code == 0
     assert result.stdout == "Hi there\n"
     for figure in (
-        "8 in, 21 out, 29 in total",
+        "8 in, 21 out, 29 in all",
         "551 ms",
         "us-east-1",
         "LONG_TERM",
@@ -165,3 +165,15 @@ def test_a_key_in_place_of_a_command_is_not_shown() -> None:
 
     assert result.exit_code == 2
     assert KEY[20:-8] not in result.output
+
+
+def test_a_fallback_to_the_second_key_is_a_warning_on_stderr() -> None:
+    result, _ = run_against(
+        http_reply(REPLY),
+        "--json",
+        AWS_BEARER_TOKEN_BEDROCK="ABSKcut",
+        AWS_BEARER_TOKEN_BEDROCK_FALLBACK=KEY,
+    )
+
+    assert json.loads(result.stdout)["key"]["source"] == "env AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
+    assert "Warning: key 1 is skipped: InvalidApiKeyError." in result.stderr
