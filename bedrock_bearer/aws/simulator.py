@@ -94,9 +94,15 @@ class Simulations:
 
     @property
     def missing_context_values(self) -> tuple[str, ...]:
-        """The condition keys that had no value, of both simulations."""
-        simulations = self.by_type.values()
-        return tuple(dict.fromkeys(k for one in simulations for k in one.missing_context_values))
+        """The condition keys that had no value in either simulation.
+
+        Those of other services are left out: no request of this one carries them.
+        """
+        service = self.action.partition(":")[0].lower()
+        missing = [key for one in self.by_type.values() for key in one.missing_context_values]
+        return tuple(
+            dict.fromkeys(k for k in missing if k.lower().startswith(("aws:", f"{service}:")))
+        )
 
     def explain(self) -> str:
         """Say in a few lines what the simulator answered."""

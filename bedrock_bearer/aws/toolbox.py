@@ -36,6 +36,7 @@ _POLICY_TYPES = {
     "SESSION": "session policy",
     "VPC_ENDPOINT": "VPC endpoint policy",
 }
+_SERVICE = "iam-toolbox"
 _WAITS = (1.0, 2.0)
 """Seconds between attempts: AWS stores the details a few seconds after the denial."""
 
@@ -143,7 +144,9 @@ def fetch_authorization_details(
     if authorization_id is None:
         raise ConfigurationError(f"{what}: the denial carries no authorization id.")
     session = session or aws_session(what)
-    client = aws_client("iam-toolbox", what, session=session, region=denial.authorization_region)
+    if _SERVICE not in session.get_available_services():
+        raise ConfigurationError(f"{what}: this boto3 does not know IAM Toolbox. Upgrade boto3.")
+    client = aws_client(_SERVICE, what, session=session, region=denial.authorization_region)
     region = str(client.meta.region_name)
     for wait in (*_WAITS, None):
         try:

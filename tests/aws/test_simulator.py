@@ -86,6 +86,13 @@ def test_mantle_has_a_condition_key_of_its_own(aws: LocalBedrock) -> None:
     assert not simulations.by_type[LONG_TERM].allowed
 
 
+def test_a_key_of_another_service_is_not_missing(aws: LocalBedrock) -> None:
+    of_mantle = {"StringEquals": {"bedrock-mantle:bearerTokenType": "LONG_TERM"}}
+    aws.attach_policy("dev", statement("Deny", USE_KEY_ON_MANTLE, Condition=of_mantle))
+
+    assert simulate_key_types(ROLE, USE_KEY).missing_context_values == ()
+
+
 def test_a_refusal_says_which_permission_is_needed(aws: LocalBedrock) -> None:
     aws.attach_policy("administrator", statement("Deny", "iam:SimulatePrincipalPolicy"))
 

@@ -185,6 +185,7 @@ class CannedSession:
     """A session of boto3 whose client of IAM Toolbox gives canned answers."""
 
     region_name = "us-east-1"
+    services: tuple[str, ...] = ("iam-toolbox",)
 
     def __init__(self, evaluations: list[dict[str, Any]], policies: list[dict[str, Any]]) -> None:
         self._client: Any = boto3.client(
@@ -197,6 +198,9 @@ class CannedSession:
         answer = {"requestContext": {}, "evaluations": evaluations, "policies": policies}
         stubber.add_response("get_request_authorization_details", answer)
         stubber.activate()
+
+    def get_available_services(self) -> tuple[str, ...]:
+        return self.services
 
     def client(self, service: str, **options: Any) -> Any:
         return self._client
@@ -236,6 +240,15 @@ def test_a_check_that_denies_without_a_statement_names_none() -> None:
     details = canned([evaluated(checks=[check])])
 
     assert (details.effect, details.statements) == ("explicit", ())
+
+
+def test_a_boto3_without_iam_toolbox_is_to_be_upgraded() -> None:
+    assert DENIAL is not None
+    session = CannedSession([], [])
+    session.services = ("iam",)
+
+    with pytest.raises(ConfigurationError, match="this boto3 does not know IAM Toolbox"):
+        fetch_authorization_details(DENIAL, session=session)
 
 
 def test_the_evaluation_of_another_action_is_not_the_answer() -> None:
