@@ -185,7 +185,8 @@ def _decided(judgement: _Judgement, action: str, assumptions: tuple[str, ...]) -
         raise AssertionError("only a decided judgement makes a decision")
     outcome: Outcome = "allowed" if judgement.outcome else "denied"
     # A denial in the policies given holds whatever else there is.
-    kept = () if judgement.effect == "explicit" else assumptions
+    is_certain = effect == "explicit" and policy_type != "resource control policy"
+    kept = () if is_certain else assumptions
     return Decision(outcome, effect, policy_type, statement, action, (), kept)
 
 

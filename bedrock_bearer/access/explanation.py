@@ -31,6 +31,7 @@ _INVOKED = "the model or the inference profile, and each foundation model behind
 _ARN = re.compile(r"arn:([a-z0-9-]{1,30}):([a-z0-9-]{0,60}):[a-z0-9-]{0,60}:[^\s\"',;]{0,2048}")
 _ACCOUNT_ID = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
 _QUARANTINE = "AWSCompromisedKeyQuarantine"
+ROTATE = "rotate the credential that was exposed."
 _SSO_ROLE = re.compile(r"[:/]AWSReservedSSO_")
 
 
@@ -86,12 +87,17 @@ def who_can_change(
 
 def about_quarantine(policy_arn: str | None) -> str:
     """Say what the policy means that AWS attaches to exposed credentials; empty for others."""
-    if _QUARANTINE not in (policy_arn or ""):
+    if not is_quarantine(policy_arn):
         return ""
     return (
         "Warning: AWS attached this policy because a credential of the principal was exposed. "
-        "Rotate the credential and look for misuse; do not just detach the policy."
+        "Rotate the credential and look for misuse; do not detach the policy before."
     )
+
+
+def is_quarantine(policy_arn: str | None) -> bool:
+    """Return whether AWS attaches this policy to principals whose credential was exposed."""
+    return _QUARANTINE in (policy_arn or "")
 
 
 def about_authorization_id(authorization_id: str | None, region: str | None) -> str:
@@ -127,6 +133,8 @@ def _mask_arn(found: re.Match[str]) -> str:
 
 
 def _change(denial: Denial) -> str:
+    if is_quarantine(denial.policy_arn):
+        return ROTATE
     on = _INVOKED if denial.action.lower() in _INVOKING else None
     if on is None and denial.resource not in (None, "*"):
         on = denial.resource

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bedrock_bearer.access.denial import Denial, Effect
 from bedrock_bearer.access.explanation import (
+    ROTATE,
     about_authorization_id,
     about_quarantine,
     every,
+    is_quarantine,
     mask,
     refused_by,
     who_can_change,
@@ -292,6 +294,8 @@ class GoverningPolicy:
     def _change(self) -> str:
         if self.effect == "implicit":
             return self._change_implicit()
+        if is_quarantine(self.policy_arn):
+            return ROTATE
         remove = f"remove or narrow the statement that denies {self.action}"
         if self._is_about_the_type() and self.other_type is not None:
             return f"use a {self.other_type} key, or {remove} for {self.token_type}."

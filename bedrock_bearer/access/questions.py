@@ -110,5 +110,5 @@ def ask(policies: PolicySet, question: Question, *, complete: bool) -> Answer:
     asked = policies if complete else policies.beside_others()
     decision = evaluate(asked, question.action, question.context, partial=True)
     if decision.allowed and not complete:
-        return Answer("not denied", replace(decision, statement=None, assumptions=()))
+        return Answer("not denied", replace(decision, statement=None))
     return Answer(decision.outcome, decision)

@@ -266,7 +266,7 @@ def _explain_denial(
 
     governing = GoverningPolicy.from_denial(denial, key)
     candidates: list[LocatedStatement] = []
-    known = asked.known
+    known = {**_creation(asked), **asked.known}
     # The policies of whoever runs this prove nothing of a denial that names no principal.
     is_about_fetched = bool(denial.principal_arn or (key and key.principal_arn()))
     for one in (policies, fetched.policies if fetched else None):
@@ -301,6 +301,15 @@ def _explain_denial(
     is_said = governing is not None and governing.statement is not None
     more = [] if is_said else [f"May have refused: {one.describe()}" for one in candidates]
     output.end(document, [*explanation.splitlines(), *answers.lines, *more], REFUSED)
+
+
+def _creation(asked: _Asked) -> dict[str, Any]:
+    """Return the condition keys of the creation that was refused, if its age is given."""
+    from bedrock_bearer.access.questions import creation_of_key
+
+    if asked.age_days is None and not asked.never_expires:
+        return {}
+    return dict(creation_of_key(None if asked.never_expires else asked.age_days).asked)
 
 
 def _statements(

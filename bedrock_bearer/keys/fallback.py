@@ -229,7 +229,10 @@ def _weigh(
 ) -> None:
     error = refusal.error
     if isinstance(error, BearerTokenDeniedError) and error.governing_policy is not None:
-        error.governing_policy = weigh(error.governing_policy, accepted=accepted, others=others)
+        weighed = weigh(error.governing_policy, accepted=accepted, others=others)
+        # Setting it words the explanation anew, which every accepted call would pay for.
+        if weighed != error.governing_policy:
+            error.governing_policy = weighed
 
 
 class _BrokenKey(KeySource):

@@ -277,7 +277,8 @@ def test_the_quarantine_of_an_exposed_credential_is_not_to_be_lifted() -> None:
     text = explained(f"with an explicit deny in an identity-based policy: {arn}")
 
     assert "because a credential of the principal was exposed" in text
-    assert "Rotate the credential" in text
+    assert "To change: rotate the credential that was exposed." in text
+    assert "remove or narrow" not in text
 
 
 def test_a_role_of_identity_center_is_changed_by_the_owner_of_its_permission_set() -> None:

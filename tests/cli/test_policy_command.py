@@ -309,3 +309,25 @@ def test_a_model_goes_with_a_converse_call_alone(tmp_path: Path, arguments: list
 
     assert result.exit_code == 2
     assert "--model" in result.stderr
+
+
+def test_the_statement_that_refused_a_creation_is_looked_for_by_the_age(tmp_path: Path) -> None:
+    limit = written(tmp_path, "max-age", "5")
+    denied = (
+        "User: arn:aws:iam::123456789012:user/dev is not authorized to perform: "
+        "iam:CreateServiceSpecificCredential on resource: user dev with an explicit deny in a "
+        "service control policy"
+    )
+    asked = ["--message", "-", "--scp", limit, "--json"]
+
+    too_long = json.loads(run("explain", *asked, "--age-days", "30", text=denied).stdout)
+    forever = json.loads(run("explain", *asked, "--never-expires", text=denied).stdout)
+
+    assert [one["sid"] for one in too_long["statements"]] == ["DenyKeysThatLiveTooLong"]
+    assert [one["sid"] for one in forever["statements"]] == ["DenyKeysThatNeverExpire"]
+
+
+def test_a_resource_control_policy_is_said_not_to_reach_bedrock(tmp_path: Path) -> None:
+    result = run("explain", "--rcp", written(tmp_path, "deny-all"), "--token-type", "LONG_TERM")
+
+    assert "reach neither Bedrock nor IAM" in result.stdout
