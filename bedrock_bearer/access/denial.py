@@ -36,36 +36,31 @@ POLICY_TYPES = (
 
 _BEARER_TOKEN_ACTIONS = (USE_KEY.lower(), USE_KEY_ON_MANTLE.lower())
 
-# Every repetition below has an upper bound, so the time stays linear whatever the text is.
+# Every repetition below has an upper bound, so the time stays linear whatever the text is. The
+# patterns are texts, which `re` compiles when the first denial comes: a start needs none of them.
 _ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"
-_REFUSAL = re.compile(rf"not authorized to perform:? ?({_ACTION})(?![\w:/])")
-_NEXT_REFUSAL = re.compile(r"User: \S{1,2048} is not authorized to |not authorized to perform")
-_NOT_ALLOWED = re.compile(
+_REFUSAL = rf"not authorized to perform:? ?({_ACTION})(?![\w:/])"
+_NEXT_REFUSAL = r"User: \S{1,2048} is not authorized to |not authorized to perform"
+_NOT_ALLOWED = (
     rf"because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{{1,80}}?)"
     rf" (?:allows?|does not allow) the ({_ACTION}) action"
 )
-_CONTEXT = re.compile(r" (?:with an explicit deny\b|because (?:no|the) )")
-_IMPLICIT = re.compile(r" because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{1,80}?) (?:allow|does not)")
-_EXPLICIT = re.compile(r" with an explicit deny in (?:an? |the )?([A-Za-z][A-Za-z0-9 _-]{0,160})")
-_POLICY_ARN = re.compile(r" ?: ?(arn:[^\s\"'\\,;]{1,2048})")
-_AUTHORIZATION_ID = re.compile(
-    r"(?:authorization id: ?|#/authorization-details/)([A-Za-z0-9_-]{1,256})"
-)
-_AUTHORIZATION_REGION = re.compile(
-    r"https://(?:([a-z0-9-]{1,32})\.)?console\.[a-z0-9.-]{1,64}/iam/home\?region=([a-z0-9-]{1,32})"
-)
-_NAMED_POLICY = re.compile(r"(.{0,150}?\b(?:policy|policies|boundary))\b", re.IGNORECASE)
-_THROUGH = re.compile(r" transitively through (?:an? |the )?(.{1,160})", re.IGNORECASE)
-_PRINCIPAL = re.compile(r"(arn:[^\s\"'<>|]{1,2048})[\"']?(?: [^A-Za-z\s]{1,8})? is$")
-_END_OF_SENTENCE = re.compile(r"(?:^|[^.])\. [A-Z]")
-_QUOTE_MARKS = re.compile(r"(?m)^[ \t>|#]{1,200}")
-_ESCAPED = re.compile(r"\\{1,8}([\"'/])")
-_ESCAPED_SPACE = re.compile(r"\\{1,8}[nrt]")
-_NAMED_KEY = re.compile(
-    r"\b(ShortTerm|LongTerm)KeyDenied|\b(?:with a|key was) (SHORT_TERM|LONG_TERM)\b"
-)
+_CONTEXT = r" (?:with an explicit deny\b|because (?:no|the) )"
+_IMPLICIT = r" because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{1,80}?) (?:allow|does not)"
+_EXPLICIT = r" with an explicit deny in (?:an? |the )?([A-Za-z][A-Za-z0-9 _-]{0,160})"
+_POLICY_ARN = r" ?: ?(arn:[^\s\"'\\,;]{1,2048})"
+_AUTHORIZATION_ID = r"(?:authorization id: ?|#/authorization-details/)([A-Za-z0-9_-]{1,256})"
+_AUTHORIZATION_REGION = r"console\.[a-z0-9.-]{1,64}/iam/home\?region=([a-z0-9-]{1,32})"
+_NAMED_POLICY = r"(.{0,150}?\b(?:policy|policies|boundary))\b"
+_THROUGH = r" transitively through (?:an? |the )?(.{1,160})"
+_PRINCIPAL = r"(arn:[^\s\"'<>|]{1,2048})[\"']?(?: [^A-Za-z\s]{1,8})? is$"
+_END_OF_SENTENCE = r"(?:^|[^.])\. [A-Z]"
+_QUOTE_MARKS = r"(?m)^[ \t>|#]{1,200}"
+_ESCAPED = r"\\{1,8}([\"'/])"
+_ESCAPED_SPACE = r"\\{1,8}[nrt]"
+_NAMED_KEY = r"\b(ShortTerm|LongTerm)KeyDenied|\b(?:with a|key was) (SHORT_TERM|LONG_TERM)\b"
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
-_TEMPORARY = re.compile(r"arn:[a-z0-9-]{1,32}:(?:sts::[0-9]*:|iam::[0-9]*:role/)")
+_TEMPORARY = r"arn:[a-z0-9-]{1,32}:(?:sts::[0-9]*:|iam::[0-9]*:role/)"
 """Principals that have no long-term key: only an IAM user has one."""
 
 
@@ -109,11 +104,12 @@ class Denial:
         several denials, the first is parsed.
         """
         sentence = _on_one_line(text)
-        refusal = _REFUSAL.search(sentence)
+        refusal = re.search(_REFUSAL, sentence)
         if refusal is None:
             return _parse_fragment(sentence, text)
-        following = _NEXT_REFUSAL.search(sentence, refusal.end())
-        tail = sentence[refusal.end() : following.start() if following else len(sentence)]
+        tail = sentence[refusal.end() :]
+        following = re.search(_NEXT_REFUSAL, tail)
+        tail = tail[: following.start()] if following else tail
         resource, context = _split_resource(tail)
         effect, policy_type, policy_arn = _read_context(context)
         policy_type, through = _normalise_policy_type(policy_type)
@@ -149,9 +145,9 @@ class Denial:
         """
         if not self.is_bearer_token_denial:
             return None
-        if _TEMPORARY.match(self.principal_arn or ""):
+        if re.match(_TEMPORARY, self.principal_arn or ""):
             return TokenType.SHORT_TERM
-        found = _NAMED_KEY.search(self.text)
+        found = re.search(_NAMED_KEY, self.text)
         if found is None:
             return None
         is_short = "SHORT_TERM" in found[0] or found[1] == "ShortTerm"
@@ -173,10 +169,10 @@ def account_of(arn: str | None) -> str | None:
 def _on_one_line(text: str) -> str:
     """Return the text without line breaks, quote marks of mails and logs, and JSON's escapes."""
     if "\\" in text:
-        text = _ESCAPED.sub(r"\1", _ESCAPED_SPACE.sub("\n", text))
+        text = re.sub(_ESCAPED, r"\1", re.sub(_ESCAPED_SPACE, "\n", text))
     lines = [line for line in text.splitlines() if line.strip()]
     prefix = len(_common_prefix(lines))
-    return " ".join(_QUOTE_MARKS.sub("", "\n".join(line[prefix:] for line in lines)).split())
+    return " ".join(re.sub(_QUOTE_MARKS, "", "\n".join(line[prefix:] for line in lines)).split())
 
 
 def _common_prefix(lines: list[str]) -> str:
@@ -192,7 +188,7 @@ def _common_prefix(lines: list[str]) -> str:
 
 
 def _parse_fragment(sentence: str, text: str) -> Denial | None:
-    found = _NOT_ALLOWED.search(sentence)
+    found = re.search(_NOT_ALLOWED, sentence)
     if found is None:
         return None
     policy_type, through = _normalise_policy_type(found[1])
@@ -211,7 +207,7 @@ def _parse_fragment(sentence: str, text: str) -> Denial | None:
 
 
 def _principal_before(head: str) -> str | None:
-    found = _PRINCIPAL.search(head[-2100:].rstrip())
+    found = re.search(_PRINCIPAL, head[-2100:].rstrip())
     return found[1] if found else None
 
 
@@ -220,9 +216,9 @@ def _split_resource(tail: str) -> tuple[str | None, str]:
     for opening in (" on resource: ", " on resource:", " on "):
         if tail.startswith(opening):
             return _read_resource(tail[len(opening) :])
-    context = _CONTEXT.search(tail)
+    context = re.search(_CONTEXT, tail)
     # Whoever pastes a denial may have cut something out; another sentence is not part of it.
-    if context is None or _END_OF_SENTENCE.search(tail[: context.start()]):
+    if context is None or re.search(_END_OF_SENTENCE, tail[: context.start()]):
         return None, ""
     return None, tail[context.start() :]
 
@@ -232,7 +228,7 @@ def _read_resource(rest: str) -> tuple[str | None, str]:
         closing = rest.find(rest[0], 1)
         if closing > 0:
             return rest[1:closing] or None, rest[closing + 1 :]
-    context = _CONTEXT.search(rest)
+    context = re.search(_CONTEXT, rest)
     if context and " not authorized to " not in rest[: context.start()]:
         return rest[: context.start()].strip("\"' ") or None, rest[context.start() :]
     if rest.startswith(("arn:", "*")):
@@ -241,10 +237,10 @@ def _read_resource(rest: str) -> tuple[str | None, str]:
 
 
 def _read_context(context: str) -> tuple[Effect | None, str | None, str | None]:
-    implicit = _IMPLICIT.match(context)
+    implicit = re.match(_IMPLICIT, context)
     if implicit:
         return "implicit", implicit[1], None
-    explicit = _EXPLICIT.match(context)
+    explicit = re.match(_EXPLICIT, context)
     if explicit:
         return "explicit", explicit[1], _policy_arn(context, explicit.end())
     if context.startswith(" with an explicit deny"):
@@ -253,32 +249,32 @@ def _read_context(context: str) -> tuple[Effect | None, str | None, str | None]:
 
 
 def _policy_arn(context: str, position: int) -> str | None:
-    found = _POLICY_ARN.match(context, position)
+    found = re.match(_POLICY_ARN, context[position:])
     return found[1].rstrip(".)}]") if found else None
 
 
 def _authorization_id(sentence: str) -> str | None:
-    found = _AUTHORIZATION_ID.search(sentence)
+    found = re.search(_AUTHORIZATION_ID, sentence)
     return found[1] if found else None
 
 
 def _authorization_region(sentence: str) -> str | None:
-    found = _AUTHORIZATION_REGION.search(sentence)
-    return found[2] if found else None
+    found = re.search(_AUTHORIZATION_REGION, sentence)
+    return found[1] if found else None
 
 
 def _normalise_policy_type(phrase: str | None) -> tuple[str | None, str | None]:
     """Return AWS's name of the policy type, and of the type that it came through."""
     if phrase is None:
         return None, None
-    through = _THROUGH.search(phrase)
+    through = re.search(_THROUGH, phrase, re.IGNORECASE)
     if through is None:
         return _known_policy_type(phrase), None
     return _known_policy_type(phrase[: through.start()]), _known_policy_type(through[1])
 
 
 def _known_policy_type(phrase: str) -> str:
-    named = _NAMED_POLICY.match(phrase)
+    named = re.match(_NAMED_POLICY, phrase, re.IGNORECASE)
     name = (named[1] if named else phrase).strip()
     # "sessions policy" is the IAM user guide's own spelling.
     plain = name.lower().replace("sessions policy", "session policy").replace("policies", "policy")

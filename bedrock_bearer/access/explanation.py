@@ -28,11 +28,11 @@ _OWNERS = {
 _INVOKING = ("bedrock:invokemodel", "bedrock:invokemodelwithresponsestream")
 _INVOKED = "the model or the inference profile, and each foundation model behind it"
 
-_ARN = re.compile(r"arn:([a-z0-9-]{1,30}):([a-z0-9-]{0,60}):[a-z0-9-]{0,60}:[^\s\"',;]{0,2048}")
-_ACCOUNT_ID = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_ARN = r"arn:([a-z0-9-]{1,30}):([a-z0-9-]{0,60}):[a-z0-9-]{0,60}:[^\s\"',;]{0,2048}"
+_ACCOUNT_ID = r"(?<![0-9])[0-9]{12}(?![0-9])"
 _QUARANTINE = "AWSCompromisedKeyQuarantine"
 ROTATE = "rotate the credential that was exposed."
-_SSO_ROLE = re.compile(r"[:/]AWSReservedSSO_")
+_SSO_ROLE = r"[:/]AWSReservedSSO_"
 
 
 def explain_denial(denial: Denial, redact: bool = False) -> str:
@@ -73,7 +73,7 @@ def who_can_change(
     policy_type: str | None, principal_arn: str | None, account_id: str | None
 ) -> str:
     """Say who can change a policy of this type."""
-    if policy_type == "identity-based policy" and _SSO_ROLE.search(principal_arn or ""):
+    if policy_type == "identity-based policy" and re.search(_SSO_ROLE, principal_arn or ""):
         return (
             "Who can change it: the owner of the permission set in IAM Identity Center; a change "
             "to the role itself is overwritten."
@@ -124,7 +124,7 @@ def every(policy_type: str) -> str:
 
 def mask(text: str) -> str:
     """Replace account ids and the telling part of every ARN by `***`."""
-    return _ACCOUNT_ID.sub("***", _ARN.sub(_mask_arn, text))
+    return re.sub(_ACCOUNT_ID, "***", re.sub(_ARN, _mask_arn, text))
 
 
 def _mask_arn(found: re.Match[str]) -> str:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Certainty = Literal["inferred", "consistent", "located", "simulated", "confirmed"]
 
 _RANKS: tuple[Certainty, ...] = get_args(Certainty)
-_NUMBER = re.compile(r"\+[0-9]+$")
+_NUMBER = r"\+[0-9]+$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,4 +340,4 @@ class GoverningPolicy:
 
 def _may_be_same_user(name: str, key_user: str) -> bool:
     # IAM appends "+N" to the name in a user's second key, and in that of a user made anew.
-    return _NUMBER.sub("", name) == _NUMBER.sub("", key_user)
+    return re.sub(_NUMBER, "", name) == re.sub(_NUMBER, "", key_user)

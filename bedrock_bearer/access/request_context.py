@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-_PRINCIPAL = re.compile(
+_PRINCIPAL = (
     r"arn:(?P<partition>[a-z0-9-]+):(?:iam|sts)::(?P<account>[0-9]{12}):"
     r"(?P<kind>user|role|assumed-role|federated-user|root)(?:/(?P<name>\S+))?"
 )
@@ -44,7 +44,7 @@ def principal_context(arn: str | None) -> dict[str, Any]:
     always has. See
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
     """
-    found = _PRINCIPAL.fullmatch(arn or "")
+    found = re.fullmatch(_PRINCIPAL, arn or "")
     if found is None:
         return {}
     account, kind, name = found["account"], found["kind"], found["name"] or ""
@@ -76,7 +76,7 @@ def principal_context(arn: str | None) -> dict[str, Any]:
 
 def user_names(arn: str | None) -> tuple[str, str] | None:
     """Return the account and the name of the IAM user that an ARN names, or None."""
-    found = _PRINCIPAL.fullmatch(arn or "")
+    found = re.fullmatch(_PRINCIPAL, arn or "")
     if found is None or found["kind"] != "user" or not found["name"]:
         return None
     return found["account"], found["name"].rpartition("/")[2]
