@@ -1,6 +1,6 @@
 """How to test code that calls Bedrock: `pytest examples/test_with_pytest.py`
 
-The fixture comes with the package. No time passes and nothing is sent.
+The fixtures come with the package. No time passes and nothing leaves this machine.
 """
 
 import pytest
@@ -20,6 +20,12 @@ def test_a_summary_is_stripped(fake_bedrock: FakeBedrock) -> None:
 
     assert summary(fake_bedrock.client(), "Long.") == "Short."
     assert fake_bedrock.requests[0].prompt == "Summarize: Long."
+
+
+def test_a_client_that_the_code_makes_by_itself(served_fake_bedrock: FakeBedrock) -> None:
+    served_fake_bedrock.answer("Summarize: Long.", "Short.")
+    with BedrockClient() as client:
+        assert summary(client, "Long.") == "Short."
 
 
 def test_throttling_is_retried_and_then_raised(fake_bedrock: FakeBedrock) -> None:
