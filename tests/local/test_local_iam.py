@@ -389,6 +389,7 @@ def test_a_group_gives_its_users_its_policies(
         "callers"
     ]
     assert iam.list_attached_group_policies(GroupName="callers")["AttachedPolicies"]
+    assert [u["UserName"] for u in iam.get_group(GroupName="callers")["Users"]] == ["app"]
 
     iam.remove_user_from_group(GroupName="callers", UserName="app")
     with pytest.raises(ClientError, match="because no identity-based policy allows"):

@@ -16,7 +16,7 @@ from bedrock_bearer.local.control_plane.query import (
     no_such_entity,
     page_of,
 )
-from bedrock_bearer.local.control_plane.users import group_shape
+from bedrock_bearer.local.control_plane.users import group_shape, user_shape
 from bedrock_bearer.local.principals import Group, Principal
 
 
@@ -27,6 +27,7 @@ class Groups:
         self._account = account
         self._groups = account.principals.groups
         self.operations: dict[str, Callable[[Any, Parameters], Result]] = {
+            "GetGroup": self._get,
             "AddUserToGroup": self._add_user,
             "RemoveUserFromGroup": self._remove_user,
             "DeleteGroup": self._delete,
@@ -51,6 +52,10 @@ class Groups:
     def list_all(self, given: Parameters) -> Result:
         """List all groups."""
         return page_of("Groups", [group_shape(group) for group in self._groups.values()], given)
+
+    def _get(self, group: Group, given: Parameters) -> Result:
+        users = [user_shape(user) for user in self._account.users() if group in user.groups]
+        return {"Group": group_shape(group), **page_of("Users", users, given)}
 
     def _add_user(self, group: Group, given: Parameters) -> Result:
         user = self._user(given)

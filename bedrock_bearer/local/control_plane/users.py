@@ -30,7 +30,7 @@ class Users:
     def __init__(self, account: Account) -> None:
         self._account = account
         self.operations: dict[str, Callable[[Any, Parameters], Result]] = {
-            "GetUser": lambda user, given: {"User": _shape(user)},
+            "GetUser": lambda user, given: {"User": user_shape(user)},
             "UpdateUser": self._update,
             "DeleteUser": self._delete,
             "ListGroupsForUser": self._list_groups,
@@ -50,13 +50,13 @@ class Users:
             partition=self._account.partition,
             path=given.get("Path", "/"),
         )
-        return {"User": _shape(user)}
+        return {"User": user_shape(user)}
 
     def list_all(self, given: Parameters) -> Result:
         """List the users below a path."""
         prefix = given.get("PathPrefix", "/")
         users = [user for user in self._account.users() if user.path.startswith(prefix)]
-        return page_of("Users", [_shape(user) for user in users], given)
+        return page_of("Users", [user_shape(user) for user in users], given)
 
     def _new_name(self, name: str) -> str:
         if not re.fullmatch(r"[\w+=,.@-]{1,64}", name):
@@ -104,7 +104,8 @@ def group_shape(group: Group) -> dict[str, Any]:
     }
 
 
-def _shape(user: Principal) -> dict[str, Any]:
+def user_shape(user: Principal) -> dict[str, Any]:
+    """Return a user as IAM shows it."""
     return {
         "Path": user.path,
         "UserName": user.name,
