@@ -22,11 +22,17 @@ from bedrock_bearer.converse.request import (
     read_input,
     read_messages,
     read_system,
+    with_tools,
 )
 from bedrock_bearer.converse.tools import ToolConfiguration
 
 if TYPE_CHECKING:
-    from bedrock_bearer.converse.inputs import MessagesInput, SystemInput, ToolConfigInput
+    from bedrock_bearer.converse.inputs import (
+        MessagesInput,
+        SystemInput,
+        ToolConfigInput,
+        ToolsInput,
+    )
 
 __all__ = [
     "ConverseTokensInput",
@@ -85,6 +91,7 @@ class CountTokensRequest(WireModel):
         *,
         system: "SystemInput | None" = None,
         tool_config: "ToolConfigInput | None" = None,
+        tools: "ToolsInput | None" = None,
         additional_model_request_fields: Any = None,
     ) -> "CountTokensRequest":
         """Build a request from the arguments of `ConverseRequest.build` that have tokens.
@@ -95,7 +102,7 @@ class CountTokensRequest(WireModel):
         given = {
             "messages": read_messages(messages, model_id, None),
             "system": read_system(system),
-            "tool_config": tool_config,
+            "tool_config": with_tools(tool_config, tools),
             "additional_model_request_fields": additional_model_request_fields,
         }
         body = read_input(

@@ -79,9 +79,11 @@ class CountTokensOptions(TypedDict, total=False):
     Attributes:
         system: instructions to the model, as a text, a block, or a list of them.
         tool_config: the tools that the model may ask for.
+        tools: tools to add to it; see `ConverseOptions`.
         additional_model_request_fields: a JSON document of the model's own parameters.
     """
 
     system: SystemInput | None
     tool_config: ToolConfigInput | None
+    tools: ToolsInput | None
     additional_model_request_fields: Any

@@ -144,16 +144,16 @@ class Output(Generic[OutputT]):
         else:
             output: OutputT = value.value if self._is_wrapped else value
             return output
-        cut = " It was cut off at max_tokens." if reply.stop_reason == "max_tokens" else ""
         # Raised here so that pydantic's error, which holds the reply, is not chained to it.
-        raise ValueError(f"The reply does not fit {self.name}: {problem}.{cut}")
+        raise ValueError(f"The reply does not fit {self.name}: {problem}.{_ending(reply)}")
 
     def _json(self, reply: ConverseResponse[Any]) -> str:
         for tool in reply.tool_uses:
             if tool.name == self.tool_name:
                 return tool.input if isinstance(tool.input, str) else json.dumps(tool.input)
-        fenced = _FENCED.search(reply.text)
-        return fenced[1] if fenced else reply.text
+        text = reply.text.strip()
+        fenced = None if text.startswith("{") else _FENCED.search(text)
+        return fenced[1] if fenced else text
 
 
 def output_of(output_type: Any) -> Output[Any]:
@@ -177,6 +177,15 @@ def _has_output_config(model_id: str) -> bool:
     """Return whether AWS documents structured output for a model or an inference profile."""
     name = model_id.rpartition("/")[2]
     return name in OUTPUT_CONFIG_MODELS or name.partition(".")[2] in OUTPUT_CONFIG_MODELS
+
+
+def _ending(reply: ConverseResponse[Any]) -> str:
+    """Return what the end of a reply has to do with its not fitting, if anything."""
+    if reply.stop_reason == "max_tokens":
+        return " It was cut off at max_tokens."
+    if reply.stop_reason in ("end_turn", "tool_use"):
+        return ""
+    return f" The model stopped with {reply.stop_reason!r}."
 
 
 def _accepted(annotation: Any) -> Any:

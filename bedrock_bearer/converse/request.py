@@ -114,7 +114,7 @@ class ConverseRequest(WireModel):
                 top_p=top_p,
                 stop_sequences=stop_sequences,
             ),
-            "tool_config": _with_tools(tool_config, tools),
+            "tool_config": with_tools(tool_config, tools),
             "guardrail_config": guardrail_config,
             "additional_model_request_fields": additional_model_request_fields,
             "additional_model_response_field_paths": additional_model_response_field_paths,
@@ -213,7 +213,7 @@ def _inference_config(config: Any, **inline: Any) -> Any:
     return {**config.to_wire(), **inline}
 
 
-def _with_tools(config: Any, tools: Any) -> Any:
+def with_tools(config: Any, tools: Any) -> Any:
     """Return a tool configuration with more tools."""
     if tools is None:
         return config

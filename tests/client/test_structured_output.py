@@ -593,8 +593,41 @@ def test_an_output_in_a_fence_is_read(client: ClientHandle, bedrock: LocalBedroc
     assert client.converse(WITHOUT, output_type=City).parsed.name == "Rome"
 
 
-def test_a_reply_that_first_asks_for_a_tool_has_no_output_yet(
+def test_a_fence_inside_an_output_is_part_of_it(
     client: ClientHandle, bedrock: LocalBedrock
+) -> None:
+    value: dict[str, Any] = {"name": "```json\n{}\n```", "population": 1}
+    bedrock.script(text_reply(f" {json.dumps(value)}"))
+
+    assert client.converse(WITH_OUTPUT_CONFIG, output_type=City).parsed == City(**value)
+
+
+def test_a_reply_that_a_guardrail_replaced_says_so(
+    client: ClientHandle, bedrock: LocalBedrock
+) -> None:
+    bedrock.script(text_reply("Not that.", stop_reason="guardrail_intervened"))
+
+    with pytest.raises(OutputError, match="The model stopped with 'guardrail_intervened'"):
+        client.converse(WITH_OUTPUT_CONFIG, output_type=City)
+
+
+def test_the_record_of_a_call_whose_reply_does_not_fit_has_its_tokens(
+    client: ClientHandle, bedrock: LocalBedrock
+) -> None:
+    records: list[Any] = []
+    bedrock.script(answering({}))
+
+    with pytest.raises(OutputError):
+        client.with_options(on_event=records.append).converse(WITHOUT, output_type=City)
+
+    assert records[-1].error == "OutputError"
+    assert records[-1].output_tokens > 0
+    assert records[-1].attempts == 1
+
+
+@pytest.mark.parametrize("model", [WITH_OUTPUT_CONFIG, WITHOUT], ids=["outputConfig", "tool"])
+def test_a_reply_that_first_asks_for_a_tool_has_no_output_yet(
+    client: ClientHandle, bedrock: LocalBedrock, model: str
 ) -> None:
     weather = {"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}
     seen: list[Request] = []
@@ -605,10 +638,11 @@ def test_a_reply_that_first_asks_for_a_tool_has_no_output_yet(
 
     bedrock.script(ask)
 
-    reply = client.converse(WITHOUT, output_type=City, tool_config={"tools": [weather]})
+    reply = client.converse(model, output_type=City, tool_config={"tools": [weather]})
 
     assert reply.tool_uses[0].name == "weather"
-    assert seen[0]["toolConfig"]["toolChoice"] == {"any": {}}
+    forced: Any = None if model == WITH_OUTPUT_CONFIG else {"any": {}}
+    assert seen[0]["toolConfig"].get("toolChoice") == forced
     with pytest.raises(ValueError, match="asks for tools first"):
         _ = reply.parsed
 

@@ -22,6 +22,7 @@ from bedrock_bearer.converse import (
     CachePointContent,
     ConverseRequest,
     ConverseResponse,
+    CountTokensRequest,
     ImageBlock,
     ImageContent,
     TextContent,
@@ -251,6 +252,12 @@ def test_tools_join_a_tool_configuration() -> None:
             "toolSpec",
         ]
         assert wire["toolConfig"]["toolChoice"] == {"any": {}}
+
+
+def test_the_tokens_of_tools_can_be_counted() -> None:
+    wire = CountTokensRequest.build("m", "Hi", tools=[add]).to_wire()
+    (tool,) = wire["input"]["converse"]["toolConfig"]["tools"]
+    assert tool["toolSpec"]["name"] == "add"
 
 
 @pytest.mark.parametrize("tools", [add, "add", {"name": "add"}, 3])
