@@ -146,6 +146,77 @@ def test_the_policy_of_a_vpc_endpoint_has_to_allow() -> None:
     assert evaluate(policies, USE, {ARN: OTHER}).policy_type == "VPC endpoint policy"
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"DateGreaterThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}},
+        {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600.5"}},
+        {"StringEqualsIgnoreCase": {"aws:PrincipalTag/team": "Ops"}},
+        {"IpAddress": {"aws:SourceIp": "2001:db8::/32"}},
+        {"StringEquals": {"aws:PrincipalTag/team": "${aws:PrincipalTag/unit}"}},
+        {"ForAllValues:StringLike": {"aws:TagKeys": ["team", "cost*"]}},
+    ],
+)
+def test_a_rule_on_anything_unknown_leaves_it_undecided(condition: dict[str, Any]) -> None:
+    (keys,) = condition.values()
+
+    outcome, depends_on = decided(deny(**condition))
+
+    assert outcome == "undecided"
+    assert set(keys) <= set(depends_on)
+
+
+@pytest.mark.parametrize("name", [DEV, "123456789012", "arn:aws:iam::123456789012:root"])
+@pytest.mark.parametrize("element", ["Principal", "NotPrincipal"])
+def test_a_statement_for_a_principal_depends_on_who_it_is(element: str, name: str) -> None:
+    statement = {"Effect": "Deny", element: {"AWS": name}, "Action": USE, "Resource": "*"}
+
+    assert decided({"Statement": statement}) == ("undecided", (ARN,))
+    known = decided({"Statement": statement}, aws__PrincipalArn=DEV)
+    assert known[0] == ("denied" if element == "Principal" else "allowed")
+
+
+def test_a_resource_that_names_the_caller_depends_on_the_caller() -> None:
+    users = "arn:aws:iam::123456789012:user"
+    statement = {"Effect": "Allow", "Action": CREATE, "Resource": users + "/${aws:username}"}
+    policies: list[Any] = [{"Version": "2012-10-17", "Statement": statement}]
+
+    decision = evaluate(policies, CREATE, {}, f"{users}/dev", partial=True)
+
+    assert (decision.outcome, decision.depends_on) == ("undecided", ("aws:username",))
+    assert evaluate(policies, CREATE, {"aws:username": "dev"}, f"{users}/dev", partial=True).allowed
+
+
+MANY = [
+    {
+        "Effect": "Deny",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {
+            "StringNotLike": {ARN: [f"arn:aws:iam::*:role/r{n}-{m}*" for n in range(8)]},
+            "StringNotEquals": {f"aws:PrincipalTag/t{m}": ["a", "b", "c"]},
+            "NotIpAddress": {"aws:SourceIp": ["10.0.0.0/8", "192.0.2.0/24"]},
+        },
+    }
+    for m in range(6)
+]
+
+
+def test_many_rules_are_searched_for_two_outcomes() -> None:
+    policies: list[Any] = [ALLOW_ALL, {"Version": "2012-10-17", "Statement": MANY}]
+
+    assert evaluate(policies, USE, {}, partial=True).outcome == "undecided"
+    assert evaluate(policies, USE, {"aws:SourceIp": "10.0.0.1"}, partial=True).allowed
+    assert not evaluate(policies, USE, {"aws:SourceIp": "203.0.113.7"}).allowed
+
+
+def test_among_many_rules_two_that_cover_every_value_still_deny() -> None:
+    first, second = deny(StringEquals={"aws:on": "x"}), deny(StringNotEquals={"aws:on": "x"})
+    policies: list[Any] = [ALLOW_ALL, first, second, {"Version": "2012-10-17", "Statement": MANY}]
+
+    assert evaluate(policies, USE, {}, partial=True).outcome == "denied"
+
+
 # --------------------------------------------------- compared with the reference evaluator
 
 POOLS: dict[str, list[Any]] = {
