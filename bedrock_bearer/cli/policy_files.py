@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-import click
-
-from bedrock_bearer.cli.outcome import USAGE, print_json
+from bedrock_bearer.cli.outcome import USAGE, print_failure
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.policy_set import NamedPolicy
@@ -50,8 +48,5 @@ def _problem(error: OSError | ValueError) -> str:
 
 def refuse(problem: str, *, as_json: bool) -> NoReturn:
     """Say in one line what is wrong with what was given, and exit."""
-    if as_json:
-        print_json({"ok": False, "exit_code": USAGE, "error": {"message": problem}})
-    else:
-        click.echo(problem, err=True)
+    print_failure("UsageError", problem, USAGE, as_json=as_json)
     sys.exit(USAGE)

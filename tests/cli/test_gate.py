@@ -196,6 +196,8 @@ def test_a_value_in_json_ends_options_at_the_double_dash() -> None:
         ["key", "retire", "--json"],
         ["policy", "deny", "LONG", "--json"],
         ["smoke", "", "--json"],
+        ["policy", "explain", "--policy", "no-such-file", "--json"],
+        ["policy", "lint", "no-such-file", "--json"],
     ],
 )
 def test_a_usage_error_is_one_json_document(arguments: list[str]) -> None:
@@ -203,7 +205,9 @@ def test_a_usage_error_is_one_json_document(arguments: list[str]) -> None:
     document = json.loads(result.stdout)
 
     assert result.exit_code == document["exit_code"] == 2
+    assert document["error"]["type"]
     assert document["error"]["message"]
+    assert result.stderr == ""
 
 
 def test_an_interrupt_is_one_json_document_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
