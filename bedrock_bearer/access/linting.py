@@ -12,7 +12,7 @@ from typing import Any, Literal
 from bedrock_bearer.access.conditions import Context, Truth, any_of, holds, operator_parts, texts_of
 from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
 from bedrock_bearer.access.matching import Request, applies, covers_action, covers_resource
-from bedrock_bearer.access.policy_set import IDENTITY, Layer, PlacedStatement
+from bedrock_bearer.access.policy_set import IDENTITY, VPC_ENDPOINT, Layer, PlacedStatement
 from bedrock_bearer.access.questions import Question, creation_of_key, use_of_key
 from bedrock_bearer.facts import (
     AGE_KEY,
@@ -234,6 +234,9 @@ def _fix_of_unknown(action: str) -> str | None:
 
 
 def _open_endpoints(policy: _Policy) -> Iterator[Finding]:
+    if policy.policy_type == VPC_ENDPOINT:
+        # A VPC endpoint leads to one of the two services, and has a policy of its own.
+        return
     denied = {service: _denied_types(policy, service) for service in BEARER_SERVICES}
     for service, finding in (("bedrock-mantle", "mantle-open"), ("bedrock", "bedrock-open")):
         closed = denied[_other(service)]

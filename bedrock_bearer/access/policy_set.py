@@ -12,6 +12,7 @@ from bedrock_bearer.access.located import LocatedStatement
 
 VERSION_WITH_VARIABLES = "2012-10-17"
 IDENTITY = "identity-based policy"
+VPC_ENDPOINT = "VPC endpoint policy"
 ORGANIZATION_TYPES = ("resource control policy", "service control policy")
 
 
@@ -80,7 +81,7 @@ class PolicySet:
         return [
             *self._levels("resource control policy", self.resource_control),
             *self._levels("service control policy", self.service_control),
-            *_layer("VPC endpoint policy", self.vpc_endpoint),
+            *_layer(VPC_ENDPOINT, self.vpc_endpoint),
             Layer.of(IDENTITY, enumerate(self.identity)),
             *_layer("permissions boundary", self.boundary),
             *_layer("session policy", self.session),

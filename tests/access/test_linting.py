@@ -163,6 +163,10 @@ def test_nothing_is_found_in_the_policies_that_this_library_writes(policy: Polic
     assert lint(policy, SCP) == []
 
 
+def test_the_policy_of_a_vpc_endpoint_is_for_one_service() -> None:
+    assert found(deny(USE), policy_type="VPC endpoint policy") == {}
+
+
 def test_a_finding_shows_a_request_and_how_to_mend_it() -> None:
     (finding,) = lint(document(deny(USE)), SCP)
 
