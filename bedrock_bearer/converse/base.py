@@ -109,7 +109,7 @@ class _Shown:
 
 
 def shortened(value: Any) -> Any:
-    """Return what stands in a repr for a value: bytes are counted, and long texts are cut."""
+    """Return a value as a repr shows it: bytes are counted, and long texts are cut."""
     if isinstance(value, bytes):
         return _Shown(f"<{len(value)} bytes>")
     if isinstance(value, str) and len(value) > MAX_SHOWN:

@@ -58,7 +58,7 @@ def read_file(path: str | Path, kind: str) -> tuple[str, bytes]:
         format_ = next((name for begin, name in _IMAGE_BEGINS if begin.match(data)), None)
     if format_ is None:
         known = ", ".join(sorted(set(formats.values())))
-        raise ValueError(f"{file.name} is no {kind} of a format that Bedrock takes: {known}")
+        raise ValueError(f"{file.name}: Bedrock takes {kind}s as {known}")
     return format_, data
 
 

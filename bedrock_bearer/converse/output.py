@@ -65,7 +65,7 @@ class Output(Generic[OutputT]):
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
             schema = self._adapter.json_schema()
-            self.name = name_of(schema.get("title") or getattr(output_type, "__name__", "output"))
+            self.name = name_of(schema.get("title") or _plain_name(output_type))
             self._schema, is_recursive = written_out(schema)
             # A tool's input and `outputConfig` are objects: anything else goes into one.
             self._is_wrapped = "properties" not in self._schema
@@ -186,6 +186,12 @@ def _ending(reply: ConverseResponse[Any]) -> str:
     if reply.stop_reason in ("end_turn", "tool_use"):
         return ""
     return f" The model stopped with {reply.stop_reason!r}."
+
+
+def _plain_name(output_type: Any) -> str:
+    while get_origin(output_type) is Annotated:
+        output_type = get_args(output_type)[0]
+    return str(getattr(output_type, "__name__", "output"))
 
 
 def _accepted(annotation: Any) -> Any:

@@ -448,7 +448,8 @@ def test_a_reply_is_read_as_an_instance(
         (Checked, {"low": 2, "high": 1}, "Value error, low is above high"),
         (Movie, {"year": 1}, "title: Field required"),
         (Point, {"x": "a"}, "x: "),
-        (int, "a", "valid integer"),
+        (int, "a", "does not fit int: .*valid integer"),
+        (Annotated[int, Field(ge=5)], 1, "does not fit int: .*greater than"),
     ],
 )
 def test_a_reply_that_does_not_fit_is_an_error_with_the_place_and_the_reply(
@@ -481,7 +482,7 @@ def test_a_reply_that_is_not_json_is_an_output_error(
         client.converse(WITH_OUTPUT_CONFIG, output_type=City)
 
 
-def test_a_type_goes_out_by_output_config_only_if_that_can_carry_it(
+def test_output_config_is_used_only_for_types_that_it_can_carry(
     client: ClientHandle, bedrock: LocalBedrock
 ) -> None:
     ways: dict[str, str] = {}

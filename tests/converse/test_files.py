@@ -91,9 +91,13 @@ def test_a_video_has_the_format_of_its_extension(tmp_path: Path, name: str, form
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        (ImageContent, "a.png", r"a\.png is no image .*: gif, jpeg, png, webp"),
-        (DocumentContent, "a.exe", r"a\.exe is no document .*: csv, doc, docx, html, md, pdf"),
-        (VideoContent, "a", r"a is no video .*: flv, mkv, mov, mp4"),
+        (ImageContent, "a.png", r"a\.png: Bedrock takes images as gif, jpeg, png, webp"),
+        (
+            DocumentContent,
+            "a.exe",
+            r"a\.exe: Bedrock takes documents as csv, doc, docx, html, md, pdf",
+        ),
+        (VideoContent, "a", r"a: Bedrock takes videos as flv, mkv, mov, mp4"),
     ],
 )
 def test_a_format_that_bedrock_does_not_take_is_refused(
