@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, cast
 
 from bedrock_bearer.access.denial import Denial
+from bedrock_bearer.access.explanation import about_authorization_id
 from bedrock_bearer.aws.handover import Handover
 from bedrock_bearer.aws.long_term_keys import CONSOLE_USER_PREFIX, LongTermKey, NewKey
 from bedrock_bearer.aws.session import Refusal, RefusalToError, aws_client, aws_errors
@@ -355,6 +356,10 @@ def _creation_refused(what: str, refusal: Refusal, *, days: int | None) -> KeyLi
         problem = (
             "AWS does not name the condition of the deny. It may be "
             f"{condition_key} ({asked} was asked for), another one, or none."
+        )
+    if denial is not None and denial.authorization_id is not None:
+        problem += " " + about_authorization_id(
+            denial.authorization_id, denial.authorization_region
         )
     return KeyCreationDeniedError(
         f"{what}: {refusal.sentence} {problem}",

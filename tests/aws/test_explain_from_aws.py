@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 from support.local import Caller, deny_token_type, statement
 
+from bedrock_bearer.aws.lifecycle import KeyLifecycle
 from bedrock_bearer.cli.policy import policy
+from bedrock_bearer.errors import KeyCreationDeniedError
 from bedrock_bearer.local import LocalBedrock
 
 HAIKU = "anthropic.claude-3-5-haiku-20241022-v1:0"
@@ -144,6 +146,19 @@ def test_the_denial_of_a_creation_is_answered_too(aws: LocalBedrock) -> None:
 
     (named,) = document["authorization_details"]["statements"]
     assert named["statement"]["Action"] == ["iam:CreateServiceSpecificCredential"]
+
+
+def test_a_refused_creation_says_how_to_ask_aws_for_the_statement(aws: LocalBedrock) -> None:
+    aws.mint_key("LONG_TERM", user_name="app")
+    forbid(aws, "iam:CreateServiceSpecificCredential")
+
+    with pytest.raises(KeyCreationDeniedError) as caught:
+        KeyLifecycle().create("app")
+
+    assert caught.value.denial is not None
+    authorization_id = caught.value.denial.authorization_id
+    command = "aws iam-toolbox get-request-authorization-details --authorization-id"
+    assert f"{command} {authorization_id} --region us-east-1" in caught.value.message
 
 
 def test_a_question_is_put_to_the_simulator_as_well(aws: LocalBedrock) -> None:
