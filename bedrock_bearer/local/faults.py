@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bedrock_bearer.local.framing import exception_frame
+from bedrock_bearer.local.framing import SERVER_SENT_EVENTS, exception_frame, server_sent_event
 from bedrock_bearer.local.http import Cut, LocalResponse, whole_response
 from bedrock_bearer.local.service_errors import MESSAGE_OF_CODE, ServiceError
 
@@ -141,10 +141,16 @@ def exception_in_stream(
     `code` is lower camel case, as AWS names exceptions in a stream.
     """
     sentence = message or MESSAGE_OF_CODE.get(code[0].upper() + code[1:], code)
-    last = exception_frame(code, sentence)
-    return _of_streams(
-        "exception-in-stream", lambda r: replace(r, chunks=(*_first(r, frames), last))
-    )
+
+    def spoil(response: LocalResponse) -> LocalResponse:
+        if response.headers["Content-Type"] == SERVER_SENT_EVENTS:
+            error = {"type": "api_error", "message": sentence}
+            last = server_sent_event("error", {"type": "error", "error": error})
+        else:
+            last = exception_frame(code, sentence)
+        return replace(response, chunks=(*_first(response, frames), last))
+
+    return _of_streams("exception-in-stream", spoil)
 
 
 def wrong_content_type(content_type: str = "text/html") -> Fault:

@@ -1,4 +1,4 @@
-"""The frames of a ConverseStream response, padding included."""
+"""The frames of a ConverseStream response, padding included, and the events of other routes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bedrock_bearer.local.http import LocalResponse, json_bytes
 from bedrock_bearer.wire.eventstream import encode_message
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
+SERVER_SENT_EVENTS = "text/event-stream; charset=utf-8"
 PADDING = string.ascii_lowercase + string.ascii_uppercase + string.digits
 
 
@@ -34,6 +35,13 @@ def event_message(name: str, payload: Mapping[str, Any]) -> bytes:
 def exception_frame(code: str, message: str) -> bytes:
     """Return an exception inside a stream; `code` is in lower camel case."""
     return _frame({":exception-type": code, ":message-type": "exception"}, {"message": message})
+
+
+def server_sent_event(name: str | None, data: Any) -> bytes:
+    """Return an event of the other routes: its name, if it has one, and its data."""
+    text = data.encode() if isinstance(data, str) else json_bytes(data)
+    head = b"" if name is None else f"event: {name}\n".encode()
+    return head + b"data: " + text + b"\n\n"
 
 
 def _frame(headers: dict[str, str], payload: Mapping[str, Any]) -> bytes:

@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bedrock_bearer.local.http import LocalResponse, json_bytes, json_response
+from bedrock_bearer.local.framing import SERVER_SENT_EVENTS, server_sent_event
+from bedrock_bearer.local.http import LocalResponse, json_response
 from bedrock_bearer.local.service_errors import invalid
 from bedrock_bearer.local.validation import read_json
 
 CHAT_COMPLETIONS = "ChatCompletions"
 MESSAGES = "Messages"
-
-EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 _CODE_OF_STATUS = {401: "invalid_api_key", 403: "access_denied", 404: "model_not_found"}
 _ANTHROPIC_TYPE_OF_STATUS = {
@@ -66,8 +65,8 @@ def model_named_in(body: bytes) -> str:
 
 def server_sent_events(events: Iterable[tuple[str | None, Any]]) -> LocalResponse:
     """Return a stream of server-sent events, each with its name, if it has one, and its data."""
-    chunks = tuple(_event(name, data) for name, data in events)
-    return LocalResponse(200, {"Content-Type": EVENT_STREAM}, chunks)
+    chunks = tuple(server_sent_event(name, data) for name, data in events)
+    return LocalResponse(200, {"Content-Type": SERVER_SENT_EVENTS}, chunks)
 
 
 def in_the_form_of(operation: str, response: LocalResponse) -> LocalResponse:
@@ -109,9 +108,3 @@ def _anthropic_error(status: int, message: str) -> dict[str, Any]:
 
 
 _ERRORS = {CHAT_COMPLETIONS: _openai_error, MESSAGES: _anthropic_error}
-
-
-def _event(name: str | None, data: Any) -> bytes:
-    text = data.encode() if isinstance(data, str) else json_bytes(data)
-    head = b"" if name is None else f"event: {name}\n".encode()
-    return head + b"data: " + text + b"\n\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 from pydantic import BaseModel
@@ -221,6 +222,28 @@ def test_a_message_fits_a_schema(messages: Any) -> None:
     reply = messages.parse(model=CLAUDE, messages=HELLO, max_tokens=99, output_format=City)
 
     assert isinstance(reply.parsed_output, City)
+
+
+def test_an_error_inside_a_stream_is_raised(
+    bedrock: LocalBedrock, chat: Any, messages: Any
+) -> None:
+    bedrock.inject(faults.exception_in_stream(message="It broke."), times=2)
+
+    with pytest.raises(openai.APIError, match="It broke"):
+        list(chat.create(model=GPT, messages=HELLO, stream=True))
+    with pytest.raises(anthropic.APIError, match="It broke"):
+        list(messages.create(model=CLAUDE, messages=HELLO, max_tokens=9, stream=True))
+
+
+def test_a_stream_that_breaks_off_is_an_error(
+    bedrock: LocalBedrock, chat: Any, messages: Any
+) -> None:
+    bedrock.inject(faults.close_mid_frame(), times=2)
+
+    with pytest.raises(openai.APIConnectionError):
+        list(chat.create(model=GPT, messages=HELLO, stream=True))
+    with pytest.raises((anthropic.APIConnectionError, httpx2.TransportError)):
+        list(messages.create(model=CLAUDE, messages=HELLO, max_tokens=9, stream=True))
 
 
 def test_faults_have_the_form_of_the_route(bedrock: LocalBedrock, chat: Any, messages: Any) -> None:
