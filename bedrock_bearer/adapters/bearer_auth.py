@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bedrock_bearer.adapters.note import KeyNote
+from bedrock_bearer.adapters.note import KEY_EXTENSION, KeyNote
 from bedrock_bearer.adapters.tokens import checked
 from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     _Base: Any
 else:
     _Base = object
-
-KEY_EXTENSION = "bedrock_bearer.key"
-"""The extension of an error's response that tells which key it was asked with."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bedrock_bearer.access.denial import Denial
-from bedrock_bearer.adapters.bearer_auth import KEY_EXTENSION
-from bedrock_bearer.adapters.note import KeyNote
-from bedrock_bearer.adapters.session import KEY_METADATA
+from bedrock_bearer.adapters.note import KEY_EXTENSION, KEY_METADATA, KeyNote
 from bedrock_bearer.errors import APIError, BedrockError, ConfigurationError
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.description import KeyDescription

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.wire.scrub import Scrubber
 
+KEY_EXTENSION = "bedrock_bearer.key"
+"""The extension of httpx's response that holds the note."""
+KEY_METADATA = "BedrockBearerKey"
+"""The entry of botocore's ResponseMetadata that holds the note."""
+
 
 class KeyNote(str):
     """Which key an answer was asked with, as text, and what finds that key in the answer.

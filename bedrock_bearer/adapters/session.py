@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bedrock_bearer.adapters.note import KeyNote
+from bedrock_bearer.adapters.note import KEY_METADATA, KeyNote
 from bedrock_bearer.adapters.tokens import checked
 from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.sources import AnyKey, KeySource
-
-KEY_METADATA = "BedrockBearerKey"
-"""The entry of an error's ResponseMetadata that tells which key was refused."""
 
 _SERVICES = ("bedrock-runtime", "bedrock")
 """The services that take an API key, as botocore's events name them."""
