@@ -233,11 +233,11 @@ def _denied(
     error_class = errors.BearerTokenDeniedError
     if denial.effect == "implicit":
         error_class = errors.BearerTokenNotAllowedError
-    elif denial.effect == "explicit" and key is not None and key.token_type is not None:
+    elif denial.effect == "explicit" and governing.token_type is not None:
         error_class = {
             TokenType.SHORT_TERM: errors.ShortTermKeyDeniedError,
             TokenType.LONG_TERM: errors.LongTermKeyDeniedError,
-        }[key.token_type]
+        }[governing.token_type]
     return error_class(message, denial=denial, governing_policy=governing, **details)
 
 

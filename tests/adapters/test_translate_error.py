@@ -464,6 +464,12 @@ def test_text_is_read(text: str, expected: type[BedrockError] | None) -> None:
     assert isinstance(translated, expected or type(None))
 
 
+def test_a_role_session_has_short_term_keys_only() -> None:
+    session = DENIED.replace("iam::123456789012:user/dev", "sts::123456789012:assumed-role/dev/me")
+
+    assert isinstance(translate_error(session), ShortTermKeyDeniedError)
+
+
 def test_text_gives_what_it_tells_and_no_more() -> None:
     request_id = "11111111-2222-3333-4444-555555555555"
     full = translate_error(
