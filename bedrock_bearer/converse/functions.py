@@ -31,7 +31,7 @@ from bedrock_bearer.converse.blocks import (
 from bedrock_bearer.converse.content import TextContent
 from bedrock_bearer.converse.message import Message
 from bedrock_bearer.converse.problems import sentence
-from bedrock_bearer.converse.schemas import name_of, written_out
+from bedrock_bearer.converse.schemas import name_of, tool_schema, written_out
 from bedrock_bearer.converse.tools import ToolInputSchema, ToolSpecification, ToolSpecTool
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class FunctionTool:
             problem = str(error).partition("\n")[0]
         if problem:
             raise ValueError(f"the function {self.name} cannot be a tool: {problem}")
-        self._schema: dict[str, Any] = {"type": "object", "properties": schema["properties"]}
-        if "required" in schema:
-            self._schema["required"] = schema["required"]
+        self._schema = tool_schema(schema)
 
     def specification(self) -> ToolSpecTool:
         """Return the tool as a request offers it."""

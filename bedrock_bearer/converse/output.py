@@ -35,7 +35,7 @@ from pydantic.errors import PydanticUserError
 
 from bedrock_bearer.converse.output_models import OUTPUT_CONFIG_MODELS
 from bedrock_bearer.converse.problems import sentence
-from bedrock_bearer.converse.schemas import name_of, output_schema, written_out
+from bedrock_bearer.converse.schemas import name_of, output_schema, tool_schema, written_out
 
 if TYPE_CHECKING:
     from bedrock_bearer.converse.response import ConverseResponse
@@ -120,12 +120,11 @@ class Output(Generic[OutputT]):
         return {**_wire(given), "textFormat": text_format}
 
     def _tool(self) -> dict[str, Any]:
-        schema = {key: self._schema.get(key, []) for key in ("type", "properties", "required")}
         about = f" {self._schema['description']}" if "description" in self._schema else ""
         return {
             "name": self.tool_name,
             "description": f"Call this tool to give your final answer.{about}",
-            "inputSchema": {"json": schema},
+            "inputSchema": {"json": tool_schema(self._schema)},
         }
 
     # --------------------------------------------------------------------------------- reading it

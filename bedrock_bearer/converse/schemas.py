@@ -108,6 +108,15 @@ class _Writer:
         return written
 
 
+def tool_schema(schema: Schema) -> Schema:
+    """Return the form of a written-out schema of an object that a tool's input takes.
+
+    Its description is not in it: a tool has one of its own.
+    """
+    kept = ("properties", "required", "$defs")
+    return {"type": "object", **{key: schema[key] for key in kept if key in schema}}
+
+
 def output_schema(schema: Schema, *, is_recursive: bool) -> Schema | None:
     """Return the form of a written-out schema that `outputConfig` takes.
 

@@ -25,6 +25,7 @@ from pydantic import (
     RootModel,
     StrictInt,
     computed_field,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -380,7 +381,9 @@ def answering(value: Any, seen: list[Request] | None = None) -> Callable[[Reques
         if seen is not None:
             seen.append(request)
         schema = asked_schema(request)
-        is_wrapped = schema["properties"].keys() == {"value"} and schema["required"] == ["value"]
+        is_wrapped = schema["properties"].keys() == {"value"} and schema.get("required") == [
+            "value"
+        ]
         output = {"value": value} if is_wrapped and not _has_value(value) else value
         if "outputConfig" in request:
             return text_reply(json.dumps(output))
@@ -535,6 +538,26 @@ def test_a_tool_is_forced_and_its_schema_has_nothing_but_the_fields_at_the_top(
     (tool,) = config["tools"]
     assert tool["toolSpec"]["description"].endswith("A city.")
     assert tool["toolSpec"]["inputSchema"]["json"].keys() == {"type", "properties", "required"}
+
+
+def test_a_schema_that_would_grow_without_bound_keeps_its_references(
+    client: ClientHandle, bedrock: LocalBedrock
+) -> None:
+    level: Any = City
+    for number in range(15):
+        level = create_model(f"Level{number}", left=(level, ...), right=(level | None, None))
+    value: Any = ROME
+    for _ in range(15):
+        value = {"left": value}
+    seen: list[Request] = []
+    bedrock.script(answering(value, seen))
+
+    client.converse(WITH_OUTPUT_CONFIG, output_type=level)
+
+    schema = asked_schema(seen[0])
+    assert schema["properties"]["left"] == {"$ref": "#/$defs/Level13"}
+    assert "Level13" in schema["$defs"]
+    assert len(json.dumps(schema)) < 10_000
 
 
 @pytest.mark.parametrize(
