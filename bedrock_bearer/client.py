@@ -16,7 +16,7 @@ from bedrock_bearer.wire.attempt import Timeout
 from bedrock_bearer.wire.body import DEFAULT_MAX_REPLY_BYTES
 from bedrock_bearer.wire.endpoint import Endpoint, check_key, resolve_endpoint
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
-from bedrock_bearer.wire.transport import Transport
+from bedrock_bearer.wire.transport import DEFAULT_MAX_CONNECTIONS, Transport
 
 if TYPE_CHECKING:
     # Named in a type that is text.
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 Reply = TypeVar("Reply")
 HttpClient = TypeVar("HttpClient")
+Client = TypeVar("Client", bound="BaseClient[Any]")
 
 DEFAULT_TIMEOUT = Timeout()
-DEFAULT_MAX_CONNECTIONS = 1000
 
 
 class BaseClient(Generic[HttpClient]):
@@ -80,18 +80,31 @@ class BaseClient(Generic[HttpClient]):
         del api_key
         if isinstance(source, ConfigurationError):
             raise source
+        endpoint = _endpoint_for(source, region, endpoint_url)
+        self._start(source, endpoint, http_client, max_connections, max_reply_bytes)
+
+    def _start(
+        self, source: KeySource, endpoint: Endpoint, http_client: HttpClient | None, *limits: int
+    ) -> None:
+        """Make what carries the calls; `limits` are `max_connections` and `max_reply_bytes`."""
         self._source = source
+        self._endpoint = endpoint
+        self._limits = limits
+        self._http_client = http_client
         self._quota = RetryQuota()
-        self._endpoint = _endpoint_for(self._source, region, endpoint_url)
-        self._transport: Any = self._transport_class(
-            self._endpoint.url,
-            self._settings.retry.clock,
-            max_connections,
-            http_client,
-            max_reply_bytes,
-        )
+        clock = self._settings.retry.clock
+        self._transport: Any = self._transport_class(endpoint.url, clock, http_client, *limits)
         self._io = self._io_class(self._transport)
         self._owns_transport = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a worker build the same client anew, if its key source can be built anew there."""
+        if self._http_client is not None:
+            raise TypeError(
+                f"A {type(self).__name__} with an http_client= of yours cannot be pickled. Make "
+                "the client in the worker."
+            )
+        return _rebuilt, (type(self), self._settings, self._source, self._endpoint, self._limits)
 
     @property
     def region(self) -> str | None:
@@ -150,6 +163,19 @@ class BaseClient(Generic[HttpClient]):
     ) -> Call[Reply]:
         settings = self._settings.changed(timeout=timeout, deadline=deadline)
         return Call(operation, settings, self._source, self._quota, self._endpoint, self._io)
+
+
+def _rebuilt(
+    client_class: type[Client],
+    settings: CallSettings,
+    source: KeySource,
+    endpoint: Endpoint,
+    limits: tuple[int, ...],
+) -> Client:
+    client = object.__new__(client_class)
+    client._settings = settings
+    client._start(source, endpoint, None, *limits)
+    return client
 
 
 def _check_count(name: str, value: object) -> None:

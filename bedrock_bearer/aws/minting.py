@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from copy import copy
@@ -92,6 +93,17 @@ class ShortTermKeys(KeySource):
         self._ends_at = _LONG_AGO
         self._rest_until = _LONG_AGO
         self._run = SharedRun(self._mint_if_due, timeout, self._too_late)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._given_session is not None:
+            return super().__reduce__()
+        arguments: dict[str, Any] = {
+            "lifetime": self._lifetime,
+            "renew_before": self._renew_before,
+            "timeout": self._timeout,
+            "clock": self._clock,
+        }
+        return functools.partial(type(self), **arguments), (self._region,)
 
     def describe(self) -> KeyDescription | None:
         """Return what is known before a key is minted: its type and, where set, its Region."""

@@ -12,6 +12,7 @@ from bedrock_bearer.keys.stored import EnvironmentKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from bedrock_bearer.errors import BedrockError, ConfigurationError
     from bedrock_bearer.keys.api_key import ApiKey
@@ -29,6 +30,9 @@ class DefaultKeys(KeySource):
     def __init__(self) -> None:
         self._first = EnvironmentKey()
         self._both: KeySource | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
 
     @property
     def keys_per_call(self) -> int:  # type: ignore[override]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bedrock_bearer.errors import BedrockError, ConfigurationError, InvalidApiKeyError
 from bedrock_bearer.keys.api_key import ApiKey
@@ -53,6 +53,14 @@ class KeySource:
     async def get_key_async(self) -> ApiKey:
         """Return the key to use now, for a client on an event loop."""
         return self.get_key()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Refuse to be pickled, unless a subclass says how it is built anew."""
+        raise TypeError(
+            f"A {type(self).__name__} cannot be pickled, nor can a client that uses it: the key "
+            "would be written out, or what gives it cannot be. Make the client in the worker, or "
+            "let it read its key from the environment or a file: BedrockClient(), FileKey(path)."
+        )
 
     def describe(self) -> KeyDescription | None:
         """Return a description of the current key; None if only a call can get one.

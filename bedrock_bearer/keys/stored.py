@@ -24,7 +24,7 @@ from bedrock_bearer.keys.decoding import LONGEST_KEY
 from bedrock_bearer.keys.sources import FixedKey, KeptKey, KeySource, parse_key
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
 _WRONG_VARIABLES = (
     "AWS_BEDROCK_API_KEY",
@@ -62,6 +62,9 @@ class EnvironmentKey(_RereadKey):
         self._last: ApiKey | None = None
         self._file: FileKey | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._name,)
+
     def get_key(self) -> ApiKey:
         name = self._name or KEY_VARIABLE
         text = os.environ.get(name, "")
@@ -97,6 +100,9 @@ class FileKey(KeptKey, _RereadKey):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
         self.path = os.fspath(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,)
 
     def get_key(self) -> ApiKey:
         try:

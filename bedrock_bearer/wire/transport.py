@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.messages import WireRequest
 
 
+DEFAULT_MAX_CONNECTIONS = 1000
+
+
 class BaseTransport:
     """What the transports of threads and of event loops have in common."""
 
@@ -86,8 +89,8 @@ class Transport(BaseTransport):
         self,
         url: str,
         clock: Clock,
-        max_connections: int,
         http_client: object = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
         max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
     ) -> None:
         from bedrock_bearer.wire.network import ThreadPlace, ThreadStream
@@ -111,8 +114,8 @@ class AsyncTransport(BaseTransport):
         self,
         url: str,
         clock: Clock,
-        max_connections: int,
         http_client: object = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
         max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
     ) -> None:
         from bedrock_bearer.wire.asyncio_network import LoopPlace, LoopStream

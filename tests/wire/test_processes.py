@@ -6,6 +6,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import pickle
 import random
 import signal
 import ssl
@@ -16,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from support.replies import FRAMES, START, delta, ok
 from support.server import HOLD, Received, chunk, http_reply, serve, stream_head
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient, RetryPolicy, errors
+from bedrock_bearer.keys.stored import FileKey
 
 ONCE = RetryPolicy(max_attempts=1)
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -206,7 +209,9 @@ def interrupted(count: int) -> list[BaseException]:
         began = time.perf_counter()
         call(0)
         longest = (time.perf_counter() - began) * 1.5
-        for number in range(count):
+        number = 0
+        while len(kept) < count:
+            number += 1
             try:
                 soon(longest)
                 call(number)
@@ -255,7 +260,7 @@ def test_interrupts_at_random_points_lose_no_place_and_show_no_key() -> None:
     assert done.returncode == 0, done.stderr
     made, leaks = map(int, done.stdout.split())
 
-    assert made > INTERRUPTS // 4
+    assert made == INTERRUPTS
     assert leaks == 0
 
 
@@ -399,3 +404,45 @@ def test_no_reply_takes_more_memory_than_it_may(behaviour: Any, colour: Colour) 
 
     assert name in ("ResponseDecodeError", "InternalServerError")
     assert int(kilobytes) * 1024 < 300_000_000
+
+
+# ---------------------------------------------------------------------------------------- pickling
+
+
+def call_in_worker(client: BedrockClient) -> str:
+    return client.converse(MODEL, "from a worker").text
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_a_client_that_reads_its_key_from_the_environment_can_be_given_to_a_worker(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", KEY)
+    with serve(echo) as server, BedrockClient(endpoint_url=server.url, retry=ONCE) as client:
+        assert KEY.encode() not in pickle.dumps(client)
+        context = multiprocessing.get_context(method)
+        with ProcessPoolExecutor(1, mp_context=context) as workers:
+            assert workers.submit(pickle_and_call, pickle.dumps(client)).result(60)
+
+
+def pickle_and_call(pickled: bytes) -> bool:
+    with pickle.loads(pickled) as client:
+        return call_in_worker(client) == "from a worker"
+
+
+def test_a_client_keeps_its_settings_over_a_pickle(tmp_path: Path, colour: Colour) -> None:
+    (tmp_path / "key").write_text(KEY)
+    client = colour.client_class(
+        FileKey(tmp_path / "key"), endpoint_url="http://127.0.0.1:1/base", timeout=7, deadline=9
+    )
+    twin = pickle.loads(pickle.dumps(client))
+
+    assert type(twin) is type(client)
+    assert twin.endpoint_url == "http://127.0.0.1:1/base"
+    assert pickle.dumps(twin) == pickle.dumps(client)
+
+
+def test_a_client_with_a_fixed_key_says_how_to_build_it_in_the_worker(colour: Colour) -> None:
+    client = colour.client_class(KEY, endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(TypeError, match="Make the client in the worker"):
+        pickle.dumps(client)
