@@ -66,7 +66,6 @@ class Lease:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        # A list, because taking out of it cannot happen twice.
         self._connection: list[Connection] = []
 
     def hold(self, connection: Connection) -> Connection:
@@ -81,14 +80,15 @@ class Lease:
     def end(self, *, reusable: bool) -> None:
         """Give the place and the connection back. Further calls do nothing."""
         try:
-            connection = self._connection.pop()
-        except IndexError:
-            connection = None
-        try:
-            if connection is not None and not (reusable and self._pool.keep(connection)):
-                connection.close()
+            for connection in self._taken_out():
+                if not (reusable and self._pool.keep(connection)):
+                    connection.close()
         finally:
             self._pool.release(self)
+
+    def _taken_out(self) -> list[Connection]:
+        connections, self._connection = self._connection, []
+        return connections
 
 
 class Place(Protocol):
@@ -137,33 +137,38 @@ class Pool:
         self.leave_parent()
         if not self._waiting and not self._woken and (lease := self._free_place()) is not None:
             return lease
-        limit = attempt.limit("pool")
-        started_at = attempt.clock.monotonic()
         place = self._make_place()
         lease = None
         try:
-            self._waiting.append(place)
-            while (lease := self._free_place()) is None:
-                if place in self._woken:
-                    self._woken.discard(place)
-                    self._waiting.appendleft(place)
-                left = LONGEST_WAIT_SECONDS
-                if limit is not None:
-                    left = limit - (attempt.clock.monotonic() - started_at)
-                if left <= 0:
-                    raise attempt.timeout_error("pool")
-                await place.wait(min(left, LONGEST_WAIT_SECONDS))
-            return lease
+            try:
+                self._waiting.append(place)
+                lease = await self._until_free(place, attempt)
+            finally:
+                self._woken.discard(place)
+                with suppress(ValueError):
+                    self._waiting.remove(place)
+                if len(self._leased) < self._size:
+                    self._wake_next()
         except BaseException:
             if lease is not None:
                 lease.end(reusable=False)
             raise
-        finally:
-            self._woken.discard(place)
-            with suppress(ValueError):
-                self._waiting.remove(place)
-            if len(self._leased) < self._size:
-                self._wake_next()
+        return lease
+
+    async def _until_free(self, place: Place, attempt: Attempt) -> Lease:
+        limit = attempt.limit("pool")
+        started_at = attempt.clock.monotonic()
+        while (lease := self._free_place()) is None:
+            if place in self._woken:
+                self._woken.discard(place)
+                self._waiting.appendleft(place)
+            left = LONGEST_WAIT_SECONDS
+            if limit is not None:
+                left = limit - (attempt.clock.monotonic() - started_at)
+            if left <= 0:
+                raise attempt.timeout_error("pool")
+            await place.wait(min(left, LONGEST_WAIT_SECONDS))
+        return lease
 
     def _free_place(self) -> Lease | None:
         lease = Lease(self)

@@ -184,8 +184,19 @@ def shown_of(value: object) -> str:
         return ""
 
 
-def interrupted(count: int) -> list[BaseException]:
-    """Make calls over one connection, each interrupted somewhere; return the interrupts."""
+def leaks_of(error: BaseException) -> bool:
+    """Return whether an interrupt shows a part of the key in the frames it came through."""
+    shown = "".join(
+        shown_of(value)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if "/tests/" not in frame.f_code.co_filename
+        for value in frame.f_locals.values()
+    )
+    return any(KEY[start : start + 20] in shown for start in range(40, len(KEY) - 20))
+
+
+def interrupted(count: int) -> int:
+    """Interrupt so many calls over one connection somewhere; return how many showed the key."""
 
     def answer(request: Received) -> Any:
         if request.path.endswith("converse-stream"):
@@ -199,7 +210,7 @@ def interrupted(count: int) -> list[BaseException]:
         with client.converse_stream(MODEL, "Hi") as stream:
             stream.final_response()
 
-    kept: list[BaseException] = []
+    made = leaks = number = 0
     with (
         serve(answer) as server,
         BedrockClient(KEY, endpoint_url=server.url, max_connections=1, retry=ONCE) as client,
@@ -209,45 +220,25 @@ def interrupted(count: int) -> list[BaseException]:
         began = time.perf_counter()
         call(0)
         longest = (time.perf_counter() - began) * 1.5
-        number = 0
-        while len(kept) < count:
+        while made < count:
             number += 1
             try:
                 soon(longest)
                 call(number)
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except SoftTimeLimitError as error:
-                # Kept with its frames, as a task queue keeps it.
-                kept.append(error)
+                made += 1
+                leaks += leaks_of(error)
             except errors.TransportError:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         assert client.converse(MODEL, "Hi", timeout=5).text == "Hello there"
-    return kept
-
-
-def leaks_of(kept: list[BaseException]) -> int:
-    """Return how many interrupts show a part of the key in the frames they came through."""
-    shown = (
-        "".join(
-            shown_of(value)
-            for frame, _ in traceback.walk_tb(error.__traceback__)
-            if "/tests/" not in frame.f_code.co_filename
-            for value in frame.f_locals.values()
-        )
-        for error in kept
-    )
-    starts = range(40, len(KEY) - 20)
-    return sum(any(KEY[start : start + 20] in text for start in starts) for text in shown)
+    return leaks
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
 def test_interrupts_at_random_points_lose_no_place_and_show_no_key() -> None:
     # In a process of its own: Python warns of the sockets that were being made meanwhile.
-    program = (
-        "from wire.test_processes import interrupted, leaks_of\n"
-        f"kept = interrupted({INTERRUPTS})\n"
-        "print(len(kept), leaks_of(kept))\n"
-    )
+    program = f"from wire.test_processes import interrupted\nprint(interrupted({INTERRUPTS}))\n"
     tests = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
     done = subprocess.run(
@@ -258,10 +249,7 @@ def test_interrupts_at_random_points_lose_no_place_and_show_no_key() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    made, leaks = map(int, done.stdout.split())
-
-    assert made == INTERRUPTS
-    assert leaks == 0
+    assert int(done.stdout) == 0
 
 
 async def test_cancellations_at_random_points_lose_no_place() -> None:
