@@ -31,7 +31,7 @@ from bedrock_bearer.access.matching import (
 from bedrock_bearer.access.policy_set import PlacedStatement
 
 MOST_COMPLETIONS = 3000
-_MOST_VALUES = 60
+_MOST_VALUES = 500
 _OTHER = "something-else"
 _OTHER_ARN = "arn:aws:iam::000000000000:user/something-else"
 _OTHER_ADDRESSES = ("203.0.113.77", "198.51.100.77", "2001:db8:77::77")
@@ -135,7 +135,7 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
     tests = [test for placed in statements for test in _tests_of(name, placed)]
     values = _unique(value for base, texts in tests for value in _values_for(base, texts))
     linked = _unique(_linked_values(name, statements, request))
-    singles = [*values, *linked, _OTHER, None][:_MOST_VALUES]
+    singles = [*[*values, *linked][:_MOST_VALUES], _OTHER, None]
     if not any(base.startswith("for") for base, _ in tests):
         return singles
     pairs = itertools.combinations([*values[:6], _OTHER], 2)
@@ -200,6 +200,8 @@ def _values_for(base: str, texts: list[str]) -> Iterator[Any]:
         yield from (_principal(text) for text in texts)
         yield _OTHER_ARN
     else:
+        # Where wildcards mean nothing, the text itself is the value that matches.
+        yield from texts
         yield from _instances(texts)
         if "ignorecase" in base:
             yield from (text.swapcase() for text in texts)

@@ -61,6 +61,10 @@ def test_a_rule_that_no_value_meets_allows() -> None:
     assert decided(policy) == ("allowed", ())
 
 
+def test_a_wildcard_that_means_nothing_may_still_be_met() -> None:
+    assert decided(deny(StringEquals={"aws:PrincipalTag/team": "a*"}))[0] == "undecided"
+
+
 def test_a_key_that_cannot_turn_the_outcome_is_not_named() -> None:
     policy = deny(StringEquals={ARN: DEV, "bedrock:bearerTokenType": "SHORT_TERM"})
 
@@ -202,6 +206,14 @@ MANY = [
 ]
 
 
+def test_a_long_list_of_exempt_principals_leaves_others_denied() -> None:
+    roles = [f"arn:aws:iam::123456789012:role/r{n}" for n in range(700)]
+    policy = deny(ArnNotLike={ARN: roles})
+
+    assert decided(policy) == ("undecided", (ARN,))
+    assert decided(policy, aws__PrincipalArn=DEV) == ("denied", ())
+
+
 def test_many_rules_are_searched_for_two_outcomes() -> None:
     policies: list[Any] = [ALLOW_ALL, {"Version": "2012-10-17", "Statement": MANY}]
 
@@ -228,7 +240,13 @@ POOLS: dict[str, list[Any]] = {
     "aws:on": [None, "true", "false"],
     "aws:TagKeys": [None, ["a"], ["b"], ["a", "b"], [NEVER_GIVEN], ["a", NEVER_GIVEN], [""]],
 }
-EVERY_VALUE = {key: [*values, NEVER_GIVEN] for key, values in POOLS.items()}
+TAG = "aws:PrincipalTag/team"
+MORE: dict[str, list[Any]] = {
+    ARN: ["a", "b", "ab", "true", "arn:*", "arn:aws:iam::123456789012:role/*"],
+    TAG: ["a*", "*b", *POOLS[ARN][2:]],
+    "bedrock:bearerTokenType": [None, "*_TERM"],
+}
+EVERY_VALUE = {key: [*values, *MORE.get(key, []), NEVER_GIVEN] for key, values in POOLS.items()}
 tests_of: dict[str, st.SearchStrategy[tuple[str, Any]]] = {
     ARN: st.tuples(
         st.sampled_from(["ArnLike", "ArnNotLike", "StringEquals", "StringNotLikeIfExists", "Null"]),
@@ -323,7 +341,7 @@ def test_undecided_means_that_the_unknown_turns_it_and_decided_that_it_cannot(
         for keys in statement.get("Condition", {}).values()
         for key in (*keys, ARN)
     }
-    unknown = [key for key in POOLS if key.lower() in used and key not in context][:4]
+    unknown = [key for key in POOLS if key.lower() in used and key not in context][:3]
     if len(unknown) < len({key for key in POOLS if key.lower() in used and key not in context}):
         return
     completions = [
