@@ -134,6 +134,9 @@ class KeyRotation:
             self._lifecycle.deactivate(replaced.user_name, replaced.credential_id)
             replaced = replace(replaced, status="Inactive")
             self._forget(state)
+        else:
+            state.is_reported = True
+            self._save_if_possible(state)
         described = key.description if key is not None else None
         return Rotation(
             new=listed,
@@ -158,6 +161,12 @@ class KeyRotation:
             is_over = new is None or old is None or (old.status != "Active" and not retire_old)
         else:
             is_over = new is None and old is None
+        if not is_over and state.is_reported and not retire_old:
+            raise KeyLimitError(
+                f"The user {state.user_name} has two keys, the most that IAM allows: the rotation "
+                f"to {state.new_id} (fingerprint {state.fingerprint}) is done, and the old key "
+                f"{state.old_id} is still active. Retire and delete that before the next rotation."
+            )
         if not is_over:
             return state
         self._store.remove(state)
@@ -233,11 +242,11 @@ class KeyRotation:
                 _add(error, f"{_exists(new.listed, state)} {_AGAIN} {_how_to_delete(new.listed)}")
             raise
         state.key, state.is_handed_over = None, True
+        # If this fails and the rotation is run again, the same key is handed over once more.
+        self._save_if_possible(state)
         try:
-            self._store.save(state)
             self._store.note_fingerprint(new.listed.credential_id, state.fingerprint)
         except BedrockError as error:
-            # Run again, the same key is handed over once more, which changes nothing.
             logger.warning("%s", error)
 
     def _wait_until_accepted(self, key: ApiKey) -> None:
@@ -310,6 +319,12 @@ class KeyRotation:
         except BedrockError as error:
             _add(error, stays)
             raise
+
+    def _save_if_possible(self, state: RotationState) -> None:
+        try:
+            self._store.save(state)
+        except BedrockError as error:
+            logger.warning("%s", error)
 
     def _forget(self, state: RotationState) -> None:
         try:

@@ -34,6 +34,7 @@ class RotationState:
         key: the new key until it was handed over, else None.
         fingerprint: the new key's fingerprint, or empty.
         is_handed_over: whether the new key was handed over.
+        is_reported: whether the run that handed it over came to its end.
     """
 
     user_name: str
@@ -43,6 +44,7 @@ class RotationState:
     key: ApiKey | None = field(default=None, repr=False)
     fingerprint: str = ""
     is_handed_over: bool = False
+    is_reported: bool = False
 
 
 class StateStore:

@@ -54,8 +54,8 @@ def list_keys(
 ) -> None:
     """List the long-term keys of USER, or of all users.
 
-    The fingerprint is known of keys that were made on this machine and of those given as --key;
-    IAM does not store it. IAM does not tell either when a key was last used.
+    Fingerprints are known of the keys that were made on this machine and of those given as --key.
+    IAM stores neither the fingerprint nor when a key was last used.
     """
     from bedrock_bearer.keys.stored import problem_of_spec, read_key
 

@@ -18,6 +18,7 @@ from bedrock_bearer.cli.key_output import (
     print_steps,
 )
 from bedrock_bearer.cli.outcome import key_document, print_json
+from bedrock_bearer.errors import KeyLifecycleError
 
 if TYPE_CHECKING:
     from bedrock_bearer.aws.handover import Handover
@@ -150,10 +151,22 @@ def rotate(
         wait=wait,
     )
     done = rotation.run(retire_old=retire_old)
+    if done.is_resumed and stdout and not retire_old:
+        raise _printed_before(done)
     if as_json and (done.is_resumed or not stdout):
         print_json(_rotation_document(done))
     elif not as_json:
         click.echo("\n".join(_state(done, handover)), err=True)
+
+
+def _printed_before(done: Rotation) -> KeyLifecycleError:
+    new = done.new
+    command = f"bedrock-bearer key retire {new.user_name} {new.credential_id}"
+    return KeyLifecycleError(
+        f"An earlier run printed the new key {new.credential_id} (fingerprint {done.fingerprint}), "
+        f"and its secret is not kept. If nobody has it, take it back ({command} && {command} "
+        "--delete) and run this again."
+    )
 
 
 def _handover(

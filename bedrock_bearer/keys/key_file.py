@@ -30,7 +30,9 @@ def write_key_file(
     target = os.path.realpath(os.path.expanduser(path))
     check_key_file(target, replace_existing=replace_existing)
     # Always the same name: what a run that was killed left behind is replaced by the next.
-    written = f"{target}.new" if replace_existing else target
+    directory, name = os.path.split(target)
+    beside = os.path.join(directory, f".{name}.bedrock-bearer")
+    written = beside if replace_existing else target
     problem: str | None = None
     try:
         if replace_existing:
