@@ -48,7 +48,8 @@ def lines_of(found: Preflight, outcome: str) -> list[str]:
     if found.statements_to_add:
         import json
 
-        lines.append("Missing, to be added to the principal's policies:")
+        missing = [str(one.decision.policy_type) for one in found.requirements if one.is_missing]
+        lines.append(f"Missing, to be added to the {' and the '.join(dict.fromkeys(missing))}:")
         lines += [json.dumps(statement) for statement in found.statements_to_add]
     lines += [f"Not known: {text}" for text in found.unknown]
     if found.depends_on:

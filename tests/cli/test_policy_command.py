@@ -281,6 +281,17 @@ def test_preflight_with_files_names_the_statement_to_add(tmp_path: Path) -> None
     assert f"arn:aws:bedrock:*::foundation-model/{HAIKU}" in missing["Resource"]
 
 
+def test_preflight_says_which_kind_of_policy_lacks_the_statement(tmp_path: Path) -> None:
+    boundary = tmp_path / "boundary.json"
+    use = {"Effect": "Allow", "Action": "bedrock:CallWithBearerToken", "Resource": "*"}
+    boundary.write_text(json.dumps({"Version": "2012-10-17", "Statement": [use]}))
+
+    result = preflight(tmp_path, "--boundary", str(boundary), Action="bedrock:*")
+
+    explanation = json.loads(result.stdout)["explanation"]
+    assert "Missing, to be added to the permissions boundary:" in explanation
+
+
 def test_preflight_needs_no_type_of_key_where_policies_do_not_look_at_it(tmp_path: Path) -> None:
     result = preflight(tmp_path, Action="bedrock:*")
 
