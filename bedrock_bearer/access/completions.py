@@ -69,23 +69,21 @@ def possible_outcomes(
     choices = [_values_of(name, open_ones, request) for name in names]
     if math.prod(len(values) for values in choices) > MOST_COMPLETIONS:
         return _tried_in_part(judge, request, names, choices)
-    outcomes = {
-        values: judge(_completed(request, names, values)) for values in itertools.product(*choices)
-    }
-    turning = tuple(name for at, name in enumerate(names) if _turns(outcomes, at))
-    found = set(outcomes.values())
-    example = _completed(request, names, next(iter(outcomes)))
-    only = next(iter(found)) if len(found) == 1 else None
-    return Possible(only, example, turning, None in found)
-
-
-def _turns(outcomes: dict[tuple[Any, ...], Truth], at: int) -> bool:
-    """Return whether the value at one place alone can turn the outcome."""
-    seen: dict[tuple[Any, ...], Truth] = {}
-    return any(
-        seen.setdefault(values[:at] + values[at + 1 :], outcome) is not outcome
-        for values, outcome in outcomes.items()
-    )
+    found: dict[Truth, Request] = {}
+    seen: list[dict[tuple[Any, ...], Truth]] = [{} for _ in names]
+    turning: set[int] = set()
+    for values in itertools.product(*choices):
+        completed = _completed(request, names, values)
+        outcome = judge(completed)
+        found.setdefault(outcome, completed)
+        for at, known in enumerate(seen):
+            if known.setdefault(values[:at] + values[at + 1 :], outcome) is not outcome:
+                turning.add(at)
+        if len(turning) == len(names):
+            break
+    only, example = next(iter(found.items()))
+    keys = tuple(name for at, name in enumerate(names) if at in turning)
+    return Possible(only if len(found) == 1 else None, example, keys, None in found)
 
 
 def _tried_in_part(
@@ -135,7 +133,7 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
     tests = [test for placed in statements for test in _tests_of(name, placed)]
     values = _unique(value for base, texts in tests for value in _values_for(base, texts))
     linked = _unique(_linked_values(name, statements, request))
-    singles = [*[*values, *linked][:_MOST_VALUES], _OTHER, None]
+    singles = [_OTHER, None, *[*values, *linked][:_MOST_VALUES]]
     if not any(base.startswith("for") for base, _ in tests):
         return singles
     pairs = itertools.combinations([*values[:6], _OTHER], 2)

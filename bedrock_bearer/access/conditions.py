@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 
@@ -61,7 +62,7 @@ class Wildcard(Enum):
     ONE = "?"
 
 
-Pattern = list[str | Wildcard]
+Pattern = Sequence[str | Wildcard]
 """A text's characters and its wildcards."""
 
 
@@ -126,10 +127,12 @@ def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
         MissingVariableError: a variable has no value.
         UnknownVariableError: a variable's value is not known.
     """
-    found: Pattern = []
+    if not with_variables or "${" not in text:
+        return _plain_pattern(text)
+    found: list[str | Wildcard] = []
     position = 0
     while position < len(text):
-        end = text.find("}", position) if with_variables and text.startswith("${", position) else -1
+        end = text.find("}", position) if text.startswith("${", position) else -1
         if end >= 0:
             found.extend(_variable(text[position + 2 : end], context))
             position = end + 1
@@ -138,6 +141,11 @@ def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
         found.append(Wildcard(character) if character in "*?" else character)
         position += 1
     return found
+
+
+@lru_cache(maxsize=2048)
+def _plain_pattern(text: str) -> Pattern:
+    return [Wildcard(character) if character in "*?" else character for character in text]
 
 
 def variables_in(text: str) -> list[str]:
@@ -271,7 +279,7 @@ def _string_like(value: str, wanted: Pattern, _: str) -> bool:
 
 def _arn_like(value: str, wanted: Pattern, _: str) -> bool:
     """Compare ARNs part by part: only in the last part does a wildcard match a colon."""
-    parts: list[Pattern] = [[]]
+    parts: list[list[str | Wildcard]] = [[]]
     for part in wanted:
         if part == ":" and len(parts) < 6:
             parts.append([])
