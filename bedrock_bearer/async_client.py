@@ -13,10 +13,6 @@ from bedrock_bearer.signatures import spell_out_options
 from bedrock_bearer.wire.transport import AsyncTransport
 
 if TYPE_CHECKING:
-    # Named in a type that is text.
-    import httpx  # noqa: F401
-    import httpx2  # noqa: F401
-
     from bedrock_bearer.converse.apply_guardrail import (
         ApplyGuardrailResponse,
         GuardrailContentSource,
@@ -29,8 +25,11 @@ if TYPE_CHECKING:
     from bedrock_bearer.streams import AsyncConverseStream
     from bedrock_bearer.wire.attempt import Timeout
 
+    # Named in a type that is text.
+    from bedrock_bearer.wire.foreign import AsyncHttpxClient  # noqa: F401
 
-class AsyncBedrockClient(BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
+
+class AsyncBedrockClient(BaseClient["AsyncHttpxClient"]):
     """Calls Amazon Bedrock with an API key from the tasks of one event loop.
 
     Names, arguments, defaults and errors are those of `BedrockClient`; `http_client` is an

@@ -19,10 +19,6 @@ from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
 from bedrock_bearer.wire.transport import DEFAULT_MAX_CONNECTIONS, Transport
 
 if TYPE_CHECKING:
-    # Named in a type that is text.
-    import httpx  # noqa: F401
-    import httpx2  # noqa: F401
-
     from bedrock_bearer.converse.apply_guardrail import (
         ApplyGuardrailResponse,
         GuardrailContentSource,
@@ -34,6 +30,9 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.sources import AnyKey
     from bedrock_bearer.operations import Operation, ProbeResult
     from bedrock_bearer.streams import ConverseStream
+
+    # Named in a type that is text.
+    from bedrock_bearer.wire.foreign import HttpxClient  # noqa: F401
     from bedrock_bearer.wire.records import OnEvent
     from bedrock_bearer.wire.transport import AsyncTransport
 
@@ -198,7 +197,7 @@ def _endpoint_for(source: KeySource, region: str | None, endpoint_url: str | Non
     return resolve_endpoint("bedrock-runtime", region=region, endpoint_url=endpoint_url)
 
 
-class BedrockClient(BaseClient["httpx.Client | httpx2.Client"]):
+class BedrockClient(BaseClient["HttpxClient"]):
     """Calls Amazon Bedrock with an API key, from any number of threads.
 
     Args:

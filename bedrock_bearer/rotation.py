@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.api_key import ApiKey
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.keys.sources import AnyKey
+    from bedrock_bearer.wire.foreign import HttpxClient
 
 EXPIRES_SOON = timedelta(hours=1)
 
@@ -173,7 +174,7 @@ def check_keys(
     model_id: str | None = None,
     timeout: float = 10.0,
     retry: RetryPolicy | None = None,
-    http_client: Any = None,
+    http_client: HttpxClient | None = None,
     now: datetime | None = None,
 ) -> RotationReport:
     """Check keys in parallel: is each usable, and may the first be retired?
@@ -189,7 +190,7 @@ def check_keys(
         model_id: the model for that call; required with `converse`.
         timeout: seconds for each attempt. Default 10.
         retry: when to try again. Default: once, after an error that may pass.
-        http_client: an `httpx.Client` to use instead of our own connections.
+        http_client: an `httpx.Client` or `httpx2.Client` to use instead of our own connections.
         now: the time to compare expiries with. Default: the current time.
 
     Raises:
@@ -225,7 +226,7 @@ def is_accepted(
     region: str | None = None,
     endpoint_url: str | None = None,
     timeout: float = 10.0,
-    http_client: Any = None,
+    http_client: HttpxClient | None = None,
 ) -> bool:
     """Return whether Bedrock accepts a key. For a new key this can take a minute.
 
@@ -234,7 +235,7 @@ def is_accepted(
         region: the AWS Region, as for `BedrockClient`.
         endpoint_url: where to call, as for `BedrockClient`.
         timeout: seconds for each attempt. Default 10.
-        http_client: an `httpx.Client` to use instead of our own connections.
+        http_client: an `httpx.Client` or `httpx2.Client` to use instead of our own connections.
 
     Raises:
         BedrockError: something that waiting does not repair, such as a policy that denies the key.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bedrock_bearer.errors import ConfigurationError
 
@@ -29,6 +29,25 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.messages import WireRequest
 
 Result = TypeVar("Result")
+
+
+class HttpxClient(Protocol):
+    """An `httpx.Client` or `httpx2.Client`.
+
+    Type checkers take a class of a package that is not installed for Any; they know this one.
+    """
+
+    def build_request(self, method: str, url: str) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncHttpxClient(Protocol):
+    """An `httpx.AsyncClient` or `httpx2.AsyncClient`."""
+
+    def build_request(self, method: str, url: str) -> object: ...
+
+    async def aclose(self) -> None: ...
 
 
 def family_of(http_client: object, class_name: str, owner: str) -> ModuleType:

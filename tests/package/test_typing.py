@@ -95,3 +95,15 @@ def test_nothing_but_the_mistakes_is_found(errors: Errors) -> None:
     lines = {line for mistake in planted() for line in mistake}
 
     assert {line: said for line, said in errors[MISTAKES].items() if line not in lines} == {}
+
+
+def test_a_wrong_http_client_is_found_where_httpx2_is_not_installed(tmp_path: Path) -> None:
+    """A package that a checker cannot find is Any, which takes everything."""
+    settings = tmp_path / "mypy.ini"
+    settings.write_text("[mypy]\nstrict = true\n[mypy-httpx2.*]\nfollow_imports = skip\n")
+    code = 'from bedrock_bearer import BedrockClient\nBedrockClient(http_client="x")'
+    options = [f"--config-file={settings}", f"--cache-dir={tmp_path}", "-c", code]
+
+    output = run(sys.executable, "-m", "mypy", *options)
+
+    assert 'Argument "http_client" to "BedrockClient" has incompatible type "str"' in output

@@ -15,6 +15,7 @@ from bedrock_bearer import (
     MessagesInput,
     OnEvent,
     RetryPolicy,
+    check_keys,
     run_tools,
 )
 from bedrock_bearer.converse import TextContent, ToolConfiguration
@@ -131,6 +132,8 @@ def clients() -> None:
     AsyncBedrockClient(http_client=httpx2.Client())
     # mistake: a text as HTTP client of the async client
     AsyncBedrockClient(http_client="x")
+    # mistake: a text as HTTP client of a check
+    check_keys(["key"], http_client="x")
     # mistake: a key that is a number
     BedrockClient(42)
     # mistake: a key that is bytes
