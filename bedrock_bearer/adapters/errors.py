@@ -215,7 +215,14 @@ def _from_http_response(
     body = _without_keys(_body_of(error, response).decode("utf-8", "replace"), note).encode()
     answer = error_from_response(response.status_code, response.headers, body, _description(note))
     is_of_bedrock = _is_of_bedrock(response) or _code_of_sentence(answer.message) is not None
-    return answer if is_of_bedrock or _is_telling(answer.message) else None
+    if not is_of_bedrock and not _is_telling(answer.message):
+        return None
+    if response.status_code >= 400:
+        return answer
+    # anthropic raises an error inside a stream with the status of the stream.
+    code = _code_of_sentence(answer.message) or answer.code or "UnknownError"
+    document = _document(answer.message)
+    return error_from_event(code, document, _description(note), answer.request_id)
 
 
 def _body_of(error: BaseException, response: Any) -> bytes:

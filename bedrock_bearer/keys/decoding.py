@@ -104,7 +104,7 @@ def read(text: str, source: str) -> tuple[str, TokenType | None, str, Decoded] |
     token_type = _type_by_prefix(key)
     if token_type is None:
         foreign = _foreign(key)
-        problem = f"it looks like {foreign}" if foreign else _problem_of_unknown(key)
+        problem = _problem_of_foreign(foreign) if foreign else _problem_of_unknown(key)
         return _sentence(problem, text, source)
     decoded = _DECODERS[token_type](key)
     if isinstance(decoded, str):
@@ -163,6 +163,13 @@ def _problem_of_any(text: object) -> str | None:
 
 def _foreign(key: str) -> str | None:
     return next((meaning for pattern, meaning in _FOREIGN if re.match(pattern, key)), None)
+
+
+def _problem_of_foreign(foreign: str) -> str:
+    return (
+        f"it looks like {foreign}; a gateway's own key is given as ApiKey.opaque(...), with the "
+        "gateway's endpoint_url"
+    )
 
 
 def _problem_of_characters(key: str) -> str | None:

@@ -41,6 +41,7 @@ from bedrock_bearer import (
     ModelError,
     OperationDeniedError,
     RetryPolicy,
+    ServiceUnavailableError,
     ShortTermKeyDeniedError,
     ThrottlingError,
     translate_error,
@@ -335,6 +336,33 @@ def test_a_throttled_stream_over_boto3_is_retryable() -> None:
     translated = translate_error(theirs)
     assert isinstance(translated, ThrottlingError)
     assert translated.retryable
+
+
+@pytest.mark.parametrize("name", ["throttlingException", "serviceUnavailableException"])
+def test_an_error_inside_a_stream_of_anthropic_is_one_of_a_stream(
+    service: Service, name: str
+) -> None:
+    service.bedrock.inject(faults.exception_in_stream(name))
+    client = anthropic.Anthropic(
+        auth_token=service.bedrock.mint_key(),
+        base_url=f"{service.url}/anthropic",
+        http_client=httpx2.Client(verify=service.tls),
+    )
+
+    def read() -> None:
+        with client.messages.stream(
+            model="us.anthropic.claude-sonnet-4-6",
+            max_tokens=9,
+            messages=[{"role": "user", "content": "Hello"}],
+        ) as stream:
+            list(stream)
+
+    with client:
+        translated = translate_error(raised_by(read))
+
+    assert isinstance(translated, ThrottlingError | ServiceUnavailableError)
+    assert translated.during_stream
+    assert translated.request_id
 
 
 # --------------------------------------------------------------------------------- wrappers
