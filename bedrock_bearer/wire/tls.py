@@ -45,4 +45,7 @@ def reason_of(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         reason = error.reason or "the connection was closed"
         return f"TLS failed: {reason.replace('_', ' ').lower()}"
-    return str(error.strerror or error or type(error).__name__).rstrip(".")
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    # asyncio raises errors without a number, and some without a word.
+    return str(error.strerror or "").rstrip(".") or str(error) or "the connection was closed"

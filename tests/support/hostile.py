@@ -155,8 +155,10 @@ def tunnel() -> Iterator[str]:
                 end.shutdown(socket.SHUT_RDWR)
 
     def behave(peer: Peer) -> None:
-        target = peer.request().split()[1].decode()
-        host, _, port = target.partition(":")
+        request = peer.request()
+        if not request:
+            return
+        host, _, port = request.split()[1].decode().partition(":")
         with socket.create_connection((host, int(port))) as server:
             peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
             back = threading.Thread(target=copy, args=(server, peer.connection), daemon=True)

@@ -400,3 +400,9 @@ def test_any_model_id_stays_one_segment_and_is_read_back(model_id: str) -> None:
     segment = path_segment(model_id)
     assert not set(segment) & set("/:?#@&+ ")
     assert unquote(segment) == model_id
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_configuration_file_without_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(RegionError, match="/dev/zero"):
+        resolve_endpoint("bedrock-runtime", environ={"AWS_CONFIG_FILE": "/dev/zero"})

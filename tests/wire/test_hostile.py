@@ -6,6 +6,7 @@ stream, directly, through a proxy's tunnel, and over a caller's own httpx and ht
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import ssl
 import time
@@ -19,12 +20,12 @@ import httpx
 import httpx2
 import pytest
 import trustme
-from support.clients import ClientHandle, Colour
+from support.clients import KEY, ClientHandle, Colour
 from support.hostile import Behaviour, Peer, hostile, tunnel
 from support.replies import FRAMES, REPLY, START, delta
 from support.server import chunk, http_reply, stream_head
 
-from bedrock_bearer import BedrockError, RetryPolicy, Timeout, errors
+from bedrock_bearer import AsyncBedrockClient, BedrockError, RetryPolicy, Timeout, errors
 
 ONCE = RetryPolicy(max_attempts=1)
 LIMIT = 0.3
@@ -437,9 +438,31 @@ def test_a_handshake_that_fails_ends_in_time(
             with pytest.raises((errors.ConnectError, errors.RequestTimeoutError)) as caught:
                 call(client, kind, timeout=LIMIT)
             assert time.monotonic() - began < LIMIT + SLACK
+            assert ": ." not in str(caught.value)
             if behaviour is Peer.hold:
                 assert isinstance(caught.value, errors.RequestTimeoutError)
                 assert caught.value.phase == "connect"
+
+
+async def test_a_stream_that_is_cancelled_while_a_tunnel_opens_holds_up_nothing(
+    authority: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read() -> str | None:
+        async with client.converse_stream("model", "Hi") as stream:
+            return (await stream.final_response()).text
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority[1]))
+    with hostile(behave, authority[0]) as server, tunnel() as proxy:
+        monkeypatch.setenv("https_proxy", proxy)
+        async with AsyncBedrockClient(
+            KEY, endpoint_url=server.url, retry=ONCE, max_connections=1
+        ) as client:
+            for number in range(80):
+                task = asyncio.ensure_future(read())
+                await asyncio.sleep(number * 0.0003)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            assert await asyncio.wait_for(read(), 5) == "Hello there"
 
 
 def test_a_certificate_that_is_not_trusted_is_named_through_a_proxy_too(
