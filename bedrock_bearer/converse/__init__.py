@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.functions import *
     from bedrock_bearer.converse.guardrail_content import *
     from bedrock_bearer.converse.guardrails import *
+    from bedrock_bearer.converse.inference import *
     from bedrock_bearer.converse.inputs import *
     from bedrock_bearer.converse.media import *
     from bedrock_bearer.converse.message import *
@@ -40,9 +41,10 @@ else:
             "base",
             "content",
             "message",
-            "configuration",
+            "inference",
             "request",
             "response",
+            "configuration",
             "media",
             "citations",
             "blocks",

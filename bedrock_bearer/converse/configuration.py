@@ -1,4 +1,4 @@
-"""The structures of a Converse request besides its messages and tools.
+"""The rarer settings of a Converse request.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bedrock_bearer.converse.base import Integer, Number, OpenEnum, WireModel
+from bedrock_bearer.converse.base import OpenEnum, WireModel
 
 __all__ = [
     "GuardrailConfiguration",
     "GuardrailStreamProcessingMode",
     "GuardrailTrace",
-    "InferenceConfiguration",
     "JsonSchemaDefinition",
     "OutputConfig",
     "OutputFormat",
@@ -32,15 +31,6 @@ ServiceTierType = Annotated[Literal["priority", "default", "flex", "reserved"] |
 GuardrailTrace = Annotated[Literal["enabled", "disabled", "enabled_full"] | str, OpenEnum()]
 GuardrailStreamProcessingMode = Annotated[Literal["sync", "async"] | str, OpenEnum()]
 OutputFormatType = Annotated[Literal["json_schema"] | str, OpenEnum()]
-
-
-class InferenceConfiguration(WireModel):
-    """How the model writes. `temperature` and `top_p` are from 0 to 1."""
-
-    max_tokens: Integer | None = None
-    temperature: Number | None = None
-    top_p: Number | None = None
-    stop_sequences: list[str] | None = None
 
 
 class GuardrailConfiguration(WireModel):

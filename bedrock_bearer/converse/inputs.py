@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 from bedrock_bearer.converse.blocks import SystemContentBlock
 from bedrock_bearer.converse.configuration import (
     GuardrailConfiguration,
-    InferenceConfiguration,
     OutputConfig,
     PerformanceConfigLatency,
     PerformanceConfiguration,
@@ -38,6 +37,7 @@ from bedrock_bearer.converse.dicts import (
     UntypedDict,
 )
 from bedrock_bearer.converse.guardrail_content import GuardrailContentBlock
+from bedrock_bearer.converse.inference import InferenceConfiguration
 from bedrock_bearer.converse.message import Message
 from bedrock_bearer.converse.tools import Tool, ToolConfiguration, ToolSpecification
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from bedrock_bearer.converse.base import Document, WireModel, read_model
-from bedrock_bearer.converse.configuration import (
-    GuardrailConfiguration,
-    InferenceConfiguration,
-    OutputConfig,
-    PerformanceConfiguration,
-    PromptVariableValues,
-    ServiceTier,
-)
+from bedrock_bearer.converse.inference import InferenceConfiguration
 from bedrock_bearer.converse.message import Message
 
-# The module with the tools is imported when a request has some.
+# The modules with tools and with rarer settings are imported when a request has some.
 if TYPE_CHECKING:
     from bedrock_bearer.converse.blocks import SystemContentBlock
+    from bedrock_bearer.converse.configuration import (
+        GuardrailConfiguration,
+        OutputConfig,
+        PerformanceConfiguration,
+        PromptVariableValues,
+        ServiceTier,
+    )
     from bedrock_bearer.converse.inputs import (
         GuardrailConfigInput,
         InferenceConfigInput,
@@ -39,6 +39,12 @@ else:
     from bedrock_bearer.converse.base import Deferred
     from bedrock_bearer.converse.message import SystemContentBlock
 
+    _SETTINGS = "bedrock_bearer.converse.configuration"
+    GuardrailConfiguration = Annotated[Any, Deferred(f"{_SETTINGS}:GuardrailConfiguration")]
+    OutputConfig = Annotated[Any, Deferred(f"{_SETTINGS}:OutputConfig")]
+    PerformanceConfiguration = Annotated[Any, Deferred(f"{_SETTINGS}:PerformanceConfiguration")]
+    PromptVariableValues = Annotated[Any, Deferred(f"{_SETTINGS}:PromptVariableValues")]
+    ServiceTier = Annotated[Any, Deferred(f"{_SETTINGS}:ServiceTier")]
     ToolConfiguration = Annotated[Any, Deferred("bedrock_bearer.converse.tools:ToolConfiguration")]
 
 __all__ = ["ConverseRequest"]

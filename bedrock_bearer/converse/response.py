@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal
 from pydantic import Field, PrivateAttr
 
 from bedrock_bearer.converse.base import Document, Integer, OpenEnum, WireModel, shortened
-from bedrock_bearer.converse.configuration import PerformanceConfiguration, ServiceTier
 from bedrock_bearer.converse.content import CacheTTL, TextContent
 from bedrock_bearer.converse.message import Message
 
-# The modules with blocks and guardrail traces are imported when a reply has one.
+# The modules with blocks, guardrail traces and settings are imported when a reply has one.
 if TYPE_CHECKING:
     from typing import Self
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from bedrock_bearer.converse.blocks import ToolUseBlock
     from bedrock_bearer.converse.citations import Citation
+    from bedrock_bearer.converse.configuration import PerformanceConfiguration, ServiceTier
     from bedrock_bearer.converse.guardrails import GuardrailTraceAssessment
     from bedrock_bearer.keys.description import KeyDescription
 
@@ -42,6 +42,9 @@ else:
         def __class_getitem__(cls, output_type):
             return cls
 
+    _SETTINGS = "bedrock_bearer.converse.configuration"
+    PerformanceConfiguration = Annotated[Any, Deferred(f"{_SETTINGS}:PerformanceConfiguration")]
+    ServiceTier = Annotated[Any, Deferred(f"{_SETTINGS}:ServiceTier")]
     GuardrailTraceAssessment = Annotated[
         Any, Deferred("bedrock_bearer.converse.guardrails:GuardrailTraceAssessment")
     ]

@@ -38,6 +38,7 @@ MODULES = (
     "citations",
     "blocks",
     "tools",
+    "inference",
     "configuration",
     "guardrail_content",
     "apply_guardrail",
