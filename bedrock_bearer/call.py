@@ -15,14 +15,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from bedrock_bearer.converse.response import ConverseResponse
-from bedrock_bearer.errors import (
-    AuthenticationError,
-    AuthorizationHeaderMissingError,
-    BearerTokenDeniedError,
-    BedrockError,
-    InvalidApiKeyError,
-    RegionError,
-)
+from bedrock_bearer.errors import BedrockError
+from bedrock_bearer.keys.sources import RefusedKeys, is_key_refusal
 from bedrock_bearer.version import __version__
 from bedrock_bearer.wire.attempt import Attempt
 from bedrock_bearer.wire.endpoint import Endpoint, check_key
@@ -44,9 +38,6 @@ if TYPE_CHECKING:
 
 Reply = TypeVar("Reply")
 Result = TypeVar("Result")
-
-KEY_REFUSALS = (AuthenticationError, BearerTokenDeniedError, RegionError, InvalidApiKeyError)
-"""The errors after which another key may do better."""
 
 _USER_AGENT = f"bedrock-bearer/{__version__} python/{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -146,7 +137,7 @@ class Call(Generic[Reply]):
         )
         self._attempt_started_at = self._started_at
         self._first_reply_after: float | None = None
-        self._refused: list[ApiKey] = []
+        self._refused = RefusedKeys(source)
         self._refusal: BedrockError | None = None
         self._context: Context | None = None
         self._invocation_id = str(uuid.uuid4())
@@ -319,19 +310,14 @@ class Call(Generic[Reply]):
         check_key(key.description, self._endpoint)
 
     def _has_another_key(self, error: BedrockError) -> bool:
-        """Return whether another key is worth a request at once; each key gets one."""
+        """Return whether the key was refused and another one is worth a request at once."""
         key = self._key
-        # A header that never arrived says nothing of the key.
-        is_refusal = isinstance(error, KEY_REFUSALS)
-        if not is_refusal or isinstance(error, AuthorizationHeaderMissingError) or key is None:
+        if key is None or not is_key_refusal(error):
             return False
-        asked_again = key in self._refused
-        self._refused.append(key)
         if error.key is None:
             error.key = key.description
-        may_switch = self._source.refused(key, error, asked_again=asked_again)
         self._refusal = error
-        return may_switch and len(self._refused) < self._source.keys_per_call
+        return self._refused.add(key, error)
 
     # ---------------------------------------------------------------------------------- records
 

@@ -8,7 +8,6 @@ CALL_WITH_BEARER_TOKEN = "CallWithBearerToken"
 USE_KEY = "bedrock:CallWithBearerToken"
 USE_KEY_ON_MANTLE = "bedrock-mantle:CallWithBearerToken"
 TOKEN_TYPE_KEY = "bedrock:bearerTokenType"
-MANTLE_TOKEN_TYPE_KEY = "bedrock-mantle:bearerTokenType"
 
 CREATE_KEY = "iam:CreateServiceSpecificCredential"
 RESET_KEY = "iam:ResetServiceSpecificCredential"

@@ -13,7 +13,6 @@ from bedrock_bearer.access.located import LocatedStatement
 VERSION_WITH_VARIABLES = "2012-10-17"
 IDENTITY = "identity-based policy"
 VPC_ENDPOINT = "VPC endpoint policy"
-ORGANIZATION_TYPES = ("resource control policy", "service control policy")
 
 
 @dataclass(frozen=True, slots=True)

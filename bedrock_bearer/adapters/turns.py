@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from bedrock_bearer.call import KEY_REFUSALS
-from bedrock_bearer.errors import (
-    AuthorizationHeaderMissingError,
-    BedrockError,
-    ConfigurationError,
-    InvalidApiKeyError,
-    RegionError,
-)
+from bedrock_bearer.errors import ConfigurationError, InvalidApiKeyError, RegionError
+from bedrock_bearer.keys.sources import RefusedKeys, is_key_refusal
 from bedrock_bearer.regions import check_key_region
 from bedrock_bearer.wire.classify import error_from_response
 from bedrock_bearer.wire.endpoint import check_key_form, is_loopback, region_of_aws_host
@@ -49,7 +43,7 @@ class KeyTurns:
         self.key: ApiKey | None = None
         self._source = source
         self._host = host
-        self._refused: list[ApiKey] = []
+        self._refused = RefusedKeys(source)
         self._get_key: Callable[[], Awaitable[ApiKey]] = (
             source.get_key_async if in_a_loop else self._get_key_blocking
         )
@@ -66,7 +60,7 @@ class KeyTurns:
                 check_key_form(key.description, self._host)
                 check_key_region(key.description, region_of_aws_host(self._host))
             except (RegionError, InvalidApiKeyError) as error:
-                if not self._may_ask_again(key, error):
+                if not self._refused.add(key, error):
                     raise
             else:
                 self.key = key
@@ -80,12 +74,7 @@ class KeyTurns:
         scrubber = Scrubber()
         scrubber.learn(key)
         error = error_from_response(status, headers, scrubber.bytes(body), key.description)
-        # A header that never arrived says nothing about the key.
-        if not isinstance(error, KEY_REFUSALS) or isinstance(
-            error, AuthorizationHeaderMissingError
-        ):
-            return False
-        if not self._may_ask_again(key, error):
+        if not is_key_refusal(error) or not self._refused.add(key, error):
             return False
         try:
             return await self.take() not in self._refused
@@ -102,12 +91,6 @@ class KeyTurns:
         """Tell the source that its key was accepted."""
         if self.key is not None:
             self._source.accepted(self.key)
-
-    def _may_ask_again(self, key: ApiKey, error: BedrockError) -> bool:
-        asked_again = key in self._refused
-        self._refused.append(key)
-        may_switch = self._source.refused(key, error, asked_again=asked_again)
-        return may_switch and len(self._refused) < self._source.keys_per_call
 
     async def _get_key_blocking(self) -> ApiKey:
         return self._source.get_key()

@@ -20,7 +20,6 @@ from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors, aws_sess
 from bedrock_bearer.errors import BedrockError, ConfigurationError
 
 READ_DETAILS = "iam:GetRequestAuthorizationDetails"
-READ_POLICY = "iam:GetRequestAuthorizationPolicy"
 
 _POLICY_TYPES = {
     "IDENTITY_BASED_POLICY": "identity-based policy",

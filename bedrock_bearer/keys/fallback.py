@@ -84,7 +84,8 @@ class FallbackKeys(KeySource):
         self._return_after = return_after
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._unavailable: list[KeyRefusal] = []
+        # Bounded: adapters report no switches, so they take nothing out.
+        self._unavailable: deque[KeyRefusal] = deque(maxlen=len(self._members))
 
     @property
     def refusals(self) -> list[KeyRefusal]:
@@ -146,7 +147,8 @@ class FallbackKeys(KeySource):
         if not self._unavailable:
             return ()
         with self._lock:
-            popped, self._unavailable = self._unavailable, []
+            popped = list(self._unavailable)
+            self._unavailable.clear()
         return popped
 
     def _in_turn(self) -> Iterator[_Member]:

@@ -8,7 +8,15 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bedrock_bearer.errors import BedrockError, ConfigurationError, InvalidApiKeyError
+from bedrock_bearer.errors import (
+    AuthenticationError,
+    AuthorizationHeaderMissingError,
+    BearerTokenDeniedError,
+    BedrockError,
+    ConfigurationError,
+    InvalidApiKeyError,
+    RegionError,
+)
 from bedrock_bearer.keys.api_key import ApiKey
 
 if TYPE_CHECKING:
@@ -86,6 +94,35 @@ class KeySource:
     def pop_unavailable(self) -> Sequence[KeyRefusal]:
         """Return the keys that could not be read since the last call of this, for the records."""
         return ()
+
+
+def is_key_refusal(error: BedrockError) -> bool:
+    """Return whether another key may do better after this error."""
+    # A header that never arrived says nothing about the key.
+    return isinstance(
+        error, (AuthenticationError, BearerTokenDeniedError, RegionError, InvalidApiKeyError)
+    ) and not isinstance(error, AuthorizationHeaderMissingError)
+
+
+class RefusedKeys:
+    """The keys of a source that were refused in one call."""
+
+    def __init__(self, source: KeySource) -> None:
+        self._source = source
+        self._keys: list[ApiKey] = []
+
+    def __contains__(self, key: ApiKey) -> bool:
+        return key in self._keys
+
+    def add(self, key: ApiKey, error: BedrockError) -> bool:
+        """Tell the source of a refusal; return whether another key is worth a request at once.
+
+        Each key gets one request.
+        """
+        asked_again = key in self._keys
+        self._keys.append(key)
+        may_switch = self._source.refused(key, error, asked_again=asked_again)
+        return may_switch and len(self._keys) < self._source.keys_per_call
 
 
 GivenKey: TypeAlias = str | ApiKey

@@ -255,6 +255,16 @@ def test_a_key_that_is_missing_is_told_to_the_observer_once() -> None:
     assert switch.replacement.token_type is TokenType.LONG_TERM
 
 
+def test_unreadable_keys_that_nobody_asks_about_do_not_fill_the_memory() -> None:
+    keys = FallbackKeys(EnvironmentKey("NO_SUCH_KEY"), EnvironmentKey("NOR_THIS_ONE"))
+    for _ in range(100):
+        with pytest.raises(errors.MissingApiKeyError):
+            keys.get_key()
+
+    assert len(keys.pop_unavailable()) == 2
+    assert not keys.pop_unavailable()
+
+
 def test_the_log_says_which_key_took_over_and_why(caplog: pytest.LogCaptureFixture) -> None:
     bedrock = LocalBedrock()
     short, long = local_keys(bedrock)
