@@ -420,6 +420,8 @@ def _about_policy(check: KeyCheck) -> str:
         return ""
     who = governing.policy_type or "policy"
     how = "allowed by no" if governing.effect == "implicit" else "denied by the"
+    if governing.effect is None:
+        how, who = "refused by", "a policy that AWS does not name"
     arn = f" {governing.policy_arn}" if governing.policy_arn else ""
     return f"{check.name} is {how} {who}{arn} on {governing.action}: {_how_far(governing)}."
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -43,24 +44,29 @@ class Possible:
 
     Attributes:
         only: the outcome if only one is possible, else None.
-        example: a request that knows everything and has the first outcome.
+        examples: requests that know everything and have this outcome, one for each reason.
         keys: what the outcome depends on, in the order of the policies.
         may_stay_open: whether a request that knows everything may still be undecided.
     """
 
     only: Truth
-    example: Request
+    examples: tuple[Request, ...]
     keys: tuple[str, ...]
     may_stay_open: bool
 
 
+Judge = Callable[[Request], tuple[Truth, Hashable]]
+"""Decides on a request: the outcome and its reason."""
+
+
 def possible_outcomes(
-    judge: Callable[[Request], Truth], statements: Sequence[PlacedStatement], request: Request
+    judge: Judge, statements: Sequence[PlacedStatement], request: Request
 ) -> Possible:
     """Try what is unknown with all values that may matter.
 
     Args:
-        judge: decides on a request; None if policies that could not be read may turn the outcome.
+        judge: decides on a request. The outcome is None if policies that could not be read may
+            turn it.
         statements: the statements of all policies.
         request: the request, of which something is unknown.
     """
@@ -69,34 +75,35 @@ def possible_outcomes(
     choices = [_values_of(name, open_ones, request) for name in names]
     if math.prod(len(values) for values in choices) > MOST_COMPLETIONS:
         return _tried_in_part(judge, request, names, choices)
-    found: dict[Truth, Request] = {}
+    found: dict[Truth, dict[Hashable, Request]] = {}
     seen: list[dict[tuple[Any, ...], Truth]] = [{} for _ in names]
     turning: set[int] = set()
     for values in itertools.product(*choices):
         completed = _completed(request, names, values)
-        outcome = judge(completed)
-        found.setdefault(outcome, completed)
+        outcome, reason = judge(completed)
+        found.setdefault(outcome, {}).setdefault(reason, completed)
         for at, known in enumerate(seen):
             if known.setdefault(values[:at] + values[at + 1 :], outcome) is not outcome:
                 turning.add(at)
         if len(turning) == len(names):
             break
-    only, example = next(iter(found.items()))
+    only, examples = next(iter(found.items()))
     keys = tuple(name for at, name in enumerate(names) if at in turning)
-    return Possible(only if len(found) == 1 else None, example, keys, None in found)
+    is_only = len(found) == 1
+    return Possible(only if is_only else None, tuple(examples.values()), keys, None in found)
 
 
 def _tried_in_part(
-    judge: Callable[[Request], Truth], request: Request, names: list[str], choices: list[list[Any]]
+    judge: Judge, request: Request, names: list[str], choices: list[list[Any]]
 ) -> Possible:
     """Search for two outcomes, key by key, where there are too many values to try them all."""
     tries = itertools.count()
-    found: dict[Truth, Request] = {}
+    found: dict[Truth, dict[Hashable, Request]] = {}
 
     def search(known: Request, at: int) -> None:
-        outcome = judge(known)
+        outcome, reason = judge(known)
         if outcome is not None or at == len(names):
-            found.setdefault(outcome, known)
+            found.setdefault(outcome, {}).setdefault(reason, known)
             return
         for value in choices[at]:
             if len(found) > 1 or next(tries) > MOST_COMPLETIONS:
@@ -106,8 +113,8 @@ def _tried_in_part(
     search(request, 0)
     is_whole = next(tries) <= MOST_COMPLETIONS
     only = next(iter(found)) if is_whole and len(found) == 1 else None
-    example = next(iter(found.values()), request)
-    return Possible(only, example, tuple(names), None in found)
+    examples = next(iter(found.values()), {})
+    return Possible(only, tuple(examples.values()), tuple(names), None in found)
 
 
 def _completed(request: Request, names: Sequence[str], values: Iterable[Any]) -> Request:
@@ -164,15 +171,39 @@ def _linked_values(name: str, statements: list[PlacedStatement], request: Reques
                 for text in texts_of(wanted):
                     used = [variable.lower() for variable in variables_in(text)]
                     if name.lower() in used:
-                        yield from _known_values(request.context.get(key))
-                        yield _OTHER + "-too"
-                    elif key.lower() == name.lower():
-                        for variable in used:
-                            yield from _known_values(request.context.get(variable))
-                            yield text.replace("${" + variable + "}", _OTHER + "-too")
+                        yield from _values_of_variable(text, request.context.get(key))
+                    elif used and key.lower() == name.lower():
+                        yield _filled(text, request, with_defaults=True)
+                        yield _filled(text, request, with_defaults=False)
         for text in _resources(placed):
             if name.lower() in (variable.lower() for variable in variables_in(text)):
                 yield from (request.resource or "").split("/")
+
+
+def _values_of_variable(text: str, compared: Any) -> Iterator[str]:
+    """Yield values of a variable, of which one makes the text equal to what it is compared with."""
+    yield _OTHER + "-too"
+    before, _, rest = text.partition("${")
+    after = rest.partition("}")[2]
+    for value in _known_values(compared):
+        yield value
+        if value.startswith(before) and value.endswith(after):
+            yield value[len(before) : len(value) - len(after)]
+
+
+def _filled(text: str, request: Request, *, with_defaults: bool) -> str:
+    """Return a text with its variables filled in: with what is known, a default or any value."""
+
+    def value(found: re.Match[str]) -> str:
+        name, comma, default = found[1].partition(",")
+        if name in ("*", "?", "$"):
+            return name
+        known = request.context.get(name.strip())
+        if isinstance(known, str):
+            return known
+        return default.strip().strip("'") if comma and with_defaults else _OTHER + "-too"
+
+    return re.sub(r"\$\{([^}]*)\}", value, text)
 
 
 def _known_values(value: Any) -> list[Any]:

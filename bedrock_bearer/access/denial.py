@@ -12,6 +12,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from os.path import commonprefix
@@ -39,7 +40,7 @@ _BEARER_TOKEN_ACTIONS = (USE_KEY.lower(), USE_KEY_ON_MANTLE.lower())
 # Every repetition below has an upper bound, so the time stays linear whatever the text is. The
 # patterns are texts, which `re` compiles when the first denial comes: a start needs none of them.
 _ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"
-_REFUSAL = rf"not authorized to perform:? ?({_ACTION})(?![\w:/])"
+_REFUSAL = rf"not authorized to perform:? ?({_ACTION})(?![\w:/…]|\.\.\.)"
 _NEXT_REFUSAL = r"User: \S{1,2048} is not authorized to |not authorized to perform"
 _NOT_ALLOWED = (
     rf"because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{{1,80}}?)"
@@ -48,7 +49,7 @@ _NOT_ALLOWED = (
 _CONTEXT = r" (?:with an explicit deny\b|because (?:no|the) )"
 _IMPLICIT = r" because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{1,80}?) (?:allow|does not)"
 _EXPLICIT = r" with an explicit deny in (?:an? |the )?([A-Za-z][A-Za-z0-9 _-]{0,160})"
-_POLICY_ARN = r" ?: ?(arn:[^\s\"'\\,;]{1,2048})"
+_POLICY_ARN = r" ?: ?(arn:[^\s\"'\\,;<>]{1,2048})"
 _AUTHORIZATION_ID = r"(?:authorization id: ?|#/authorization-details/)([A-Za-z0-9_-]{1,256})"
 _AUTHORIZATION_REGION = r"console\.[a-z0-9.-]{1,64}/iam/home\?region=([a-z0-9-]{1,32})"
 _NAMED_POLICY = r"(.{0,150}?\b(?:policy|policies|boundary))\b"
@@ -58,6 +59,11 @@ _END_OF_SENTENCE = r"(?:^|[^.])\. [A-Z]"
 _QUOTE_MARKS = r"(?m)^[ \t>|#]{1,200}"
 _ESCAPED = r"\\{1,8}([\"'/])"
 _ESCAPED_SPACE = r"\\{1,8}[nrt]"
+_MARKUP = (
+    r"</?(?:a|b|br|code|div|em|font|i|kbd|li|mark|p|pre|samp|span|strong|td|tr|tt|u|ul)"
+    r"(?: [^<>\n]{0,200})?/?>|\x1b\[[0-9;]{0,16}[A-Za-z]|`|\*\*"
+)
+"""Tags of HTML, colours of terminals, and Markdown's code and bold type."""
 _NAMED_KEY = r"\b(ShortTerm|LongTerm)KeyDenied|\b(?:with a|key was) (SHORT_TERM|LONG_TERM)\b"
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _TEMPORARY = r"arn:[a-z0-9-]{1,32}:(?:sts::[0-9]*:|iam::[0-9]*:role/)"
@@ -147,7 +153,10 @@ class Denial:
             return None
         if re.match(_TEMPORARY, self.principal_arn or ""):
             return TokenType.SHORT_TERM
-        found = re.search(_NAMED_KEY, self.text)
+        # What is said of a second denial says nothing of this one.
+        refusals = list(re.finditer(_NEXT_REFUSAL.rpartition("|")[2], self.text))
+        end = self.text.rfind("\n", 0, refusals[1].start()) if len(refusals) > 1 else -1
+        found = re.search(_NAMED_KEY, self.text if end < 0 else self.text[:end])
         if found is None:
             return None
         is_short = "SHORT_TERM" in found[0] or found[1] == "ShortTerm"
@@ -167,7 +176,10 @@ def account_of(arn: str | None) -> str | None:
 
 
 def _on_one_line(text: str) -> str:
-    """Return the text without line breaks, quote marks of mails and logs, and JSON's escapes."""
+    """Return the text without line breaks, quote marks, markup and escapes."""
+    if "&" in text:
+        text = html.unescape(text)
+    text = re.sub(_MARKUP, "", text)
     if "\\" in text:
         text = re.sub(_ESCAPED, r"\1", re.sub(_ESCAPED_SPACE, "\n", text))
     lines = [line for line in text.splitlines() if line.strip()]

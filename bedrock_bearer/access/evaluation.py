@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -44,9 +44,12 @@ class Decision:
 
     Attributes:
         outcome: `allowed`, `denied`, or `undecided` if it depends on something unknown.
-        effect: `explicit` for a Deny, `implicit` if no policy allows it, else None.
-        policy_type: the layer that decided, in AWS's words; None if undecided.
-        statement: the statement that decided, with its place; None if none did.
+        effect: `explicit` for a Deny, `implicit` if no policy allows it, else None. None as well
+            if a Deny or a missing Allow denies, whatever is not known.
+        policy_type: the layer that decided, in AWS's words; None if undecided, or if it is one or
+            another.
+        statement: the statement that decided, with its place; None if none did, or if it is one or
+            another.
         action: the action.
         depends_on: the condition keys, `resource`, and the policy types that could not be read, on
             which an undecided outcome depends.
@@ -71,6 +74,8 @@ class Decision:
         """Why, in the form of AWS's own sentences."""
         if self.outcome == "undecided":
             return f"depends on {', '.join(self.depends_on)}"
+        if not self.allowed and (self.effect is None or self.policy_type is None):
+            return "by one policy or another, whatever is not known here"
         if self.effect == "implicit":
             return f"because no {self.policy_type} allows the {self.action} action"
         if self.allowed:
@@ -122,11 +127,13 @@ def evaluate(
         return _decided(judgement, action, assumptions)
     statements = [placed for layer in layers for placed in layer.statements]
     possible = possible_outcomes(
-        lambda completed: _judge(layers, completed, given.unread).outcome, statements, request
+        lambda completed: _judge(layers, completed, given.unread).with_reason(),
+        statements,
+        request,
     )
     if possible.only is not None:
-        judgement = _judge(layers, possible.example, given.unread)
-        return _decided(judgement, action, assumptions)
+        judgements = [_judge(layers, one, given.unread) for one in possible.examples]
+        return _decided(_common(judgements), action, assumptions)
     unread = given.unread if possible.may_stay_open else ()
     depends_on = (*possible.keys, *dict.fromkeys(unread))
     return Decision("undecided", None, None, None, action, depends_on, assumptions)
@@ -139,6 +146,21 @@ class _Judgement(NamedTuple):
     effect: Literal["explicit", "implicit"] | None = None
     policy_type: str | None = None
     statement: LocatedStatement | None = None
+
+    def with_reason(self) -> tuple[Truth, Hashable]:
+        """Return the outcome, and what tells its reason from others."""
+        return self.outcome, (self.effect, self.policy_type, id(self.statement))
+
+
+def _common(judgements: Sequence[_Judgement]) -> _Judgement:
+    """Return what judgements with one outcome have in common: which it is, is not known."""
+    first, *others = judgements
+    return _Judgement(
+        first.outcome,
+        first.effect if all(one.effect == first.effect for one in others) else None,
+        first.policy_type if all(one.policy_type == first.policy_type for one in others) else None,
+        first.statement if all(one.statement is first.statement for one in others) else None,
+    )
 
 
 def _judge(layers: Sequence[Layer], request: Request, unread: Sequence[str]) -> _Judgement:
@@ -185,7 +207,7 @@ def _decided(judgement: _Judgement, action: str, assumptions: tuple[str, ...]) -
         raise AssertionError("only a decided judgement makes a decision")
     outcome: Outcome = "allowed" if judgement.outcome else "denied"
     # A denial in the policies given holds whatever else there is.
-    is_certain = effect == "explicit" and policy_type != "resource control policy"
+    is_certain = effect == "explicit" and policy_type not in (None, "resource control policy")
     kept = () if is_certain else assumptions
     return Decision(outcome, effect, policy_type, statement, action, (), kept)
 

@@ -68,6 +68,8 @@ class GoverningPolicy:
         authorization_id: the id that `GetRequestAuthorizationDetails` takes, or None.
         authorization_region: the Region to ask in, or None.
         through: the second policy type that AWS named, or None.
+        other_type_is_denied: whether a key of the other type is known to be denied as well, by the
+            policies given or by IAM's simulator.
     """
 
     action: str
@@ -87,6 +89,7 @@ class GoverningPolicy:
     authorization_id: str | None = None
     authorization_region: str | None = None
     through: str | None = None
+    other_type_is_denied: bool = False
 
     @classmethod
     def from_denial(cls, denial: Denial, key: KeyDescription | None) -> GoverningPolicy | None:
@@ -157,10 +160,27 @@ class GoverningPolicy:
         Raises:
             ValueError: a policy is not valid.
         """
-        from bedrock_bearer.access.location import prove
+        from bedrock_bearer.access.location import denies, prove
 
         statement = prove(self, policies, context)
-        return self if statement is None else self.located(statement)
+        if statement is None:
+            return self
+        of_other_type = self._of_other_type()
+        is_denied = of_other_type is not None and denies(of_other_type, policies, context)
+        return replace(self.located(statement), other_type_is_denied=is_denied)
+
+    def _of_other_type(self) -> GoverningPolicy | None:
+        """Return the refusal that a key of the other type would get from any explicit deny."""
+        if self.other_type is None:
+            return None
+        return replace(
+            self,
+            token_type=self.other_type,
+            condition_value=self.other_type.value,
+            effect="explicit",
+            policy_type=None,
+            policy_arn=None,
+        )
 
     def located(self, statement: LocatedStatement) -> GoverningPolicy:
         """Return the same with the statement that is proven to refuse in the policies given."""
@@ -231,6 +251,8 @@ class GoverningPolicy:
     def _condition(self) -> str:
         if self.statement is not None:
             return self._condition_of_statement(self.statement)
+        if self.certainty == "confirmed":
+            return "Condition: not known, the statement that AWS names could not be read."
         if self.certainty in ("consistent", "simulated"):
             return f"Condition: a rule on {self.condition_key} fits. AWS does not name it."
         if self.effect == "implicit":
@@ -296,10 +318,15 @@ class GoverningPolicy:
             return self._change_implicit()
         if is_quarantine(self.policy_arn):
             return ROTATE
+        if self.effect is None and self.statement is None:
+            return f"find the policy that refuses {self.action}; AWS does not say which it is."
         remove = f"remove or narrow the statement that denies {self.action}"
-        if self._is_about_the_type() and self.other_type is not None:
-            return f"use a {self.other_type} key, or {remove} for {self.token_type}."
-        return f"{remove}."
+        if not self._is_about_the_type() or self.other_type is None:
+            return f"{remove}."
+        is_denied = self.other_type_is_denied and not self.other_type_accepted
+        if is_denied or self.other_type_accepted is False:
+            return f"{remove} for {self.token_type}. A {self.other_type} key is refused as well."
+        return f"use a {self.other_type} key, or {remove} for {self.token_type}."
 
     def _change_implicit(self) -> str:
         other = self.other_type

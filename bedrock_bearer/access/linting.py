@@ -47,7 +47,6 @@ _KEY_ACTIONS = {
         ("update", ""),
     )
 }
-_BEARER_NAMESPACES = (*BEARER_SERVICES, "aws-external-anthropic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +223,11 @@ def _fix_of_unknown(action: str) -> str | None:
         return f"Write bedrock: it is the prefix of the actions of {service}."
     if "*" in name or "?" in name:
         return None
-    if "bearertoken" in name and (
-        name != CALL_WITH_BEARER_TOKEN.lower() or service not in _BEARER_NAMESPACES
+    # Other services have actions of their own about bearer tokens.
+    if (
+        service in BEARER_SERVICES
+        and "bearertoken" in name
+        and name != CALL_WITH_BEARER_TOKEN.lower()
     ):
         return f"Write bedrock:{CALL_WITH_BEARER_TOKEN} or bedrock-mantle:{CALL_WITH_BEARER_TOKEN}."
     if "servicespecificcredential" in name and (service != "iam" or name not in _KEY_ACTIONS):

@@ -74,6 +74,15 @@ def prove(
     return proven[0].placed.located if len(proven) == 1 else None
 
 
+def denies(
+    denial: Refusal,
+    policies: PolicySet | Sequence[Policy],
+    context: Mapping[str, Any] | None = None,
+) -> bool:
+    """Return whether a Deny in the policies applies to the call for certain."""
+    return any(found.truth for found in _candidates(denial, policies, context))
+
+
 class _Candidate(NamedTuple):
     placed: PlacedStatement
     truth: Truth

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.errors import BedrockError
@@ -56,6 +56,8 @@ def ask_about_denial(
         simulations = _simulate(principal_arn, verdict.action, context, answers)
         if simulations is not None and _refuses_this_type_alone(verdict, simulations):
             answers.governing = verdict.simulated()
+        elif simulations is not None and _refuses_the_other_type(verdict, simulations):
+            answers.governing = replace(verdict, other_type_is_denied=True)
     return answers
 
 
@@ -146,6 +148,11 @@ def _refuses_this_type_alone(governing: GoverningPolicy, simulations: Simulation
         return False
     by_type = simulations.by_type
     return not by_type[governing.token_type].allowed and by_type[governing.other_type].allowed
+
+
+def _refuses_the_other_type(governing: GoverningPolicy, simulations: Simulations) -> bool:
+    other = governing.other_type
+    return other is not None and not simulations.by_type[other].allowed
 
 
 def _details(details: AuthorizationDetails) -> dict[str, Any]:

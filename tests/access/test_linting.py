@@ -46,6 +46,8 @@ def found(*statements: dict[str, Any], policy_type: str | None = SCP) -> dict[st
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
+        # Other services have actions about bearer tokens, too.
+        ([deny([USE, MANTLE, "logs:CallWithBearerToken", "sts:GetServiceBearerToken"])], {}),
         # Only one endpoint is closed.
         ([deny(USE)], {"mantle-open": 0}),
         ([deny(MANTLE)], {"bedrock-open": 0}),

@@ -354,3 +354,43 @@ def test_undecided_means_that_the_unknown_turns_it_and_decided_that_it_cannot(
         assert {key.lower() for key in decision.depends_on} <= {key.lower() for key in unknown}
     else:
         assert found == {decision.allowed}
+
+
+def test_of_two_rules_that_cover_every_value_neither_is_said_to_decide() -> None:
+    inside = deny(IpAddress={"aws:SourceIp": "10.0.0.0/8"})
+    outside = deny(NotIpAddress={"aws:SourceIp": "10.0.0.0/8"})
+
+    decision = evaluate([ALLOW_ALL, inside, outside], USE, {}, partial=True)
+
+    assert (decision.outcome, decision.effect) == ("denied", "explicit")
+    assert decision.policy_type == "identity-based policy"
+    assert decision.statement is None
+
+
+def test_a_deny_or_a_missing_allow_is_not_said_to_be_one_of_them() -> None:
+    team = "aws:PrincipalTag/team"
+    denying = deny(StringEquals={team: "a"})
+    allowing = {"Statement": {**denying["Statement"][0], "Effect": "Allow"}}
+
+    decision = evaluate([allowing, denying], USE, {}, partial=True)
+
+    assert (decision.outcome, decision.effect) == ("denied", None)
+    assert decision.reason.startswith("by one policy or another")
+    assert decision.statement is None
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("${aws:username, 'nobody'}", {"aws__username": None}),
+        ("team-${aws:PrincipalAccount}", {"aws__PrincipalAccount": "123456789012"}),
+        ("team-${aws:PrincipalAccount}", {}),
+        ("team-${aws:PrincipalAccount}", {"aws__PrincipalTag/team": "team-123456789012"}),
+    ],
+)
+def test_a_value_that_equals_a_filled_in_variable_is_possible(
+    text: str, known: dict[str, Any]
+) -> None:
+    policy = deny(StringNotLike={"aws:PrincipalTag/team": text})
+
+    assert decided(policy, **known)[0] == "undecided"

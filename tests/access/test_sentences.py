@@ -332,3 +332,50 @@ def test_a_traceback_of_a_denial_shows_its_explanation() -> None:
         status_code=403,
     )
     assert "To change" in other.__notes__[0]
+
+
+WHOLE = sentence(f"with an explicit deny in a service control policy: {ARN}", " on resource: *")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<Error><Code>AccessDenied</Code><Message>{WHOLE}</Message></Error>",
+        f"<p>{WHOLE.replace(USE, f'<code>{USE}</code>')}</p>",
+        WHOLE.replace(":", "&#58;"),
+        f"\x1b[31m{WHOLE.replace('explicit', chr(27) + '[1mexplicit' + chr(27) + '[0m')}\x1b[0m",
+        WHOLE.replace(USE, f"`{USE}`").replace("User:", "**User:**"),
+    ],
+    ids=["XML", "HTML", "entities", "colours", "Markdown"],
+)
+def test_markup_around_and_in_a_denial_is_not_part_of_it(text: str) -> None:
+    denial = Denial.parse(text)
+
+    assert denial is not None
+    assert (denial.action, denial.principal_arn, denial.resource) == (USE, PRINCIPAL, "*")
+    assert (denial.policy_type, denial.policy_arn) == ("service control policy", ARN)
+
+
+@pytest.mark.parametrize("cut", ["…", "..."])
+def test_an_action_that_was_cut_is_not_taken_for_one(cut: str) -> None:
+    assert Denial.parse(f"{WHOLE.partition('WithBearer')[0]}{cut}") is None
+
+
+def test_the_type_that_a_second_denial_names_is_not_that_of_the_first() -> None:
+    user = WHOLE.replace(PRINCIPAL, "arn:aws:iam::123456789012:user/dev")
+
+    denial = Denial.parse(f"{user}\nLongTermKeyDenied: {user}")
+
+    assert denial is not None
+    assert denial.token_type is None
+
+
+def test_where_aws_names_no_policy_nothing_is_said_to_deny() -> None:
+    denial = Denial.parse(f"User: {PRINCIPAL} is not authorized to perform: {USE}")
+    assert denial is not None
+
+    governing = GoverningPolicy.from_denial(denial, KEY)
+
+    assert governing is not None
+    assert "find the policy that refuses" in governing.explain()
+    assert "the statement that denies" not in governing.explain()

@@ -202,3 +202,35 @@ def test_what_aws_says_ranks_above_what_is_found_in_files() -> None:
 
     assert (simulated.certainty, simulated.decided_by) == ("simulated", located.decided_by)
     assert confirmed.certainty == confirmed.located(located.statement).certainty == "confirmed"
+
+
+BOTH_TYPES = {
+    "Statement": [
+        {
+            "Sid": kind,
+            "Effect": "Deny",
+            "Action": USE,
+            "Resource": "*",
+            "Condition": {"StringEquals": {"bedrock:bearerTokenType": kind}},
+        }
+        for kind in ("SHORT_TERM", "LONG_TERM")
+    ]
+}
+
+
+def test_the_other_type_is_not_advised_where_another_statement_denies_it() -> None:
+    governing = refused(BOTH_TYPES, scp=True).located_in(PolicySet(service_control=[BOTH_TYPES]))
+
+    assert governing.certainty == "located"
+    assert "use a LONG_TERM key" not in governing.explain()
+    assert "A LONG_TERM key is refused as well" in governing.explain()
+
+
+def test_the_other_type_is_not_advised_once_a_key_of_it_was_refused_alike() -> None:
+    policy = deny_use("SHORT_TERM")
+    governing = refused(policy, scp=True).with_other_type(False)
+
+    located = governing.located_in(PolicySet(service_control=[policy]))
+
+    assert located.certainty == "located"
+    assert "use a LONG_TERM key" not in located.explain()

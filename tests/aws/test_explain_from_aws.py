@@ -277,3 +277,17 @@ def test_lint_goes_on_where_access_analyzer_may_not_be_asked(
     assert document["aws_findings"] == []
     assert document["findings"]
     assert code == document["exit_code"]
+
+
+def test_a_statement_that_aws_names_and_that_may_not_be_read_is_said_to_be_unread(
+    aws: LocalBedrock,
+) -> None:
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    forbid(aws, "iam:GetRequestAuthorizationPolicy")
+
+    _, document = explain(message=denial_of(aws, key))
+
+    assert (document["certainty"], document["decided_by"]) == ("confirmed", None)
+    assert "the statement that AWS names could not be read" in document["explanation"]
+    assert "AWS does not say" not in document["explanation"]
