@@ -410,13 +410,15 @@ class Call(Generic[Reply]):
 
 
 def _figures(reply: object) -> dict[str, Any]:
+    """Return what a reply tells; a stream that was left early tells neither usage nor latency."""
     if not isinstance(reply, ConverseResponse):
         return {}
-    return {
-        "stop_reason": reply.stop_reason,
-        "input_tokens": reply.usage.input_tokens if reply.usage else None,
-        "output_tokens": reply.usage.output_tokens if reply.usage else None,
-        "cache_read_input_tokens": reply.usage.cache_read_input_tokens if reply.usage else None,
-        "cache_write_input_tokens": reply.usage.cache_write_input_tokens if reply.usage else None,
-        "latency_ms": reply.metrics.latency_ms if reply.metrics else None,
-    }
+    figures: dict[str, Any] = {"stop_reason": reply.stop_reason or None}
+    if "usage" in reply.model_fields_set:
+        figures["input_tokens"] = reply.usage.input_tokens
+        figures["output_tokens"] = reply.usage.output_tokens
+        figures["cache_read_input_tokens"] = reply.usage.cache_read_input_tokens
+        figures["cache_write_input_tokens"] = reply.usage.cache_write_input_tokens
+    if "metrics" in reply.model_fields_set:
+        figures["latency_ms"] = reply.metrics.latency_ms
+    return figures
