@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bedrock_bearer.errors import ConfigurationError
+from bedrock_bearer.errors import ConfigurationError, install_hint
 from bedrock_bearer.version import __version__
 from bedrock_bearer.wire.records import CallRecord
 
@@ -59,7 +59,8 @@ class OpenTelemetryObserver:
             from opentelemetry import metrics, trace
         except ImportError:
             raise ConfigurationError(
-                "OpenTelemetryObserver needs OpenTelemetry: pip install 'bedrock-bearer[otel]'."
+                "OpenTelemetryObserver needs OpenTelemetry. "
+                + install_hint("otel", "opentelemetry-api")
             ) from None
         self._tracer = trace.get_tracer("bedrock_bearer", __version__, tracer_provider)
         meter = metrics.get_meter("bedrock_bearer", __version__, meter_provider)

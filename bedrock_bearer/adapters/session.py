@@ -9,7 +9,7 @@ from bedrock_bearer.adapters.note import KEY_METADATA, KeyNote
 from bedrock_bearer.adapters.tokens import checked
 from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
-from bedrock_bearer.errors import ConfigurationError
+from bedrock_bearer.errors import ConfigurationError, install_hint
 from bedrock_bearer.keys.default import client_source
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def boto3_session(source: AnyKey | None = None, **session_arguments: Any) -> bot
     except ImportError:
         boto3 = None  # type: ignore[assignment]
     if boto3 is None:
-        raise ConfigurationError("boto3_session needs boto3: pip install 'bedrock-bearer[aws]'.")
+        raise ConfigurationError(f"boto3_session needs boto3. {install_hint('aws', 'boto3')}")
     session = boto3.Session(**session_arguments)
     # The type hints know of handlers that return nothing alone.
     events: Any = session.events

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bedrock_bearer.cli.group import CommandGroup
-from bedrock_bearer.errors import ConfigurationError, install_hint
+from bedrock_bearer.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -65,7 +65,9 @@ def mint_key(
 @local.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=0, help="The port. Default: a free one.")
-@click.option("--tls", is_flag=True, help="Serve HTTPS, with a new certificate.")
+@click.option(
+    "--tls", is_flag=True, help="Serve HTTPS, which boto3 needs for keys, with a new certificate."
+)
 @click.option("--region", default="us-east-1", show_default=True, help="AWS Region.")
 @click.option("--script", type=click.Path(exists=True, dir_okay=False), help="Replies, as JSON.")
 @click.option(
@@ -105,12 +107,8 @@ def serve(
     if "list" in faults:
         _list_faults()
         return
-    try:
-        from bedrock_bearer.local.server import LocalServer
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{error.name} is not installed. {install_hint('local', 'hypercorn', 'trustme')}"
-        ) from None
+    from bedrock_bearer.local.server import LocalServer
+
     bedrock = _bedrock(region, script, deny, faults, authorization_ids=authorization_ids)
     try:
         server = LocalServer(bedrock, host=host, port=port, tls=tls)

@@ -14,13 +14,19 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import trustme
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
-
+from bedrock_bearer.errors import ConfigurationError, install_hint
 from bedrock_bearer.local.application import Application
+
+try:
+    import trustme
+    from hypercorn.app_wrappers import ASGIWrapper
+    from hypercorn.asyncio.tcp_server import TCPServer
+    from hypercorn.asyncio.worker_context import WorkerContext
+    from hypercorn.config import Config
+except ImportError as error:
+    raise ConfigurationError(
+        f"A local server needs {error.name}. {install_hint('local', 'hypercorn', 'trustme')}"
+    ) from None
 
 if TYPE_CHECKING:
     from bedrock_bearer.local.http import Service

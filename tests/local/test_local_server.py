@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -64,6 +66,21 @@ def test_its_port_and_its_file_are_given_back(bedrock: LocalBedrock) -> None:
 def test_a_port_that_is_taken_is_an_error(bedrock: LocalBedrock) -> None:
     with LocalServer(bedrock) as server, pytest.raises(OSError, match="in use"):
         LocalServer(bedrock, port=server.port)
+
+
+def test_without_what_serves_it_says_what_to_install() -> None:
+    program = """
+import sys
+sys.modules["trustme"] = None
+from bedrock_bearer import ConfigurationError
+try:
+    from bedrock_bearer.local import LocalServer
+except ConfigurationError as error:
+    print(error)
+"""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert "needs trustme. Install hypercorn and trustme, or bedrock-bearer[local]" in shown.stdout
 
 
 def test_many_call_at_once(bedrock: LocalBedrock) -> None:
