@@ -161,11 +161,12 @@ class KeyRotation:
             is_over = new is None or old is None or (old.status != "Active" and not retire_old)
         else:
             is_over = new is None and old is None
-        if not is_over and state.is_reported and not retire_old:
+        if not is_over and old is not None and state.is_reported and not retire_old:
             raise KeyLimitError(
                 f"The user {state.user_name} has two keys, the most that IAM allows: the rotation "
                 f"to {state.new_id} (fingerprint {state.fingerprint}) is done, and the old key "
-                f"{state.old_id} is still active. Retire and delete that before the next rotation."
+                f"{state.old_id} is still active. Before the next rotation, retire that one, "
+                f"and later delete it: {old.retire_command}, then with --delete."
             )
         if not is_over:
             return state
@@ -348,7 +349,7 @@ def _exists(new: LongTermKey, state: RotationState) -> str:
 
 
 def _how_to_delete(new: LongTermKey) -> str:
-    command = f"bedrock-bearer key retire {new.user_name} {new.credential_id}"
+    command = new.retire_command
     return f"To take the new key back: {command} && {command} --delete"
 
 

@@ -261,8 +261,8 @@ class KeyLifecycle:
             return keys
         held = " and ".join(f"{key.credential_id} ({key.status})" for key in keys)
         raise KeyLimitError(
-            f"The user {user_name} has two keys, the most that IAM allows: {held}. Delete one that "
-            "is no longer in use."
+            f"The user {user_name} has two keys, the most that IAM allows: {held}. "
+            f"{_how_to_make_room(keys)}"
         )
 
     def _set_status(self, user_name: str, credential_id: str, status: Any) -> None:
@@ -306,6 +306,13 @@ def _check_days(days: int | None) -> None:
         return
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= LONGEST_AGE_DAYS:
         raise ConfigurationError(f"days= takes a whole number from 1 to {LONGEST_AGE_DAYS}.")
+
+
+def _how_to_make_room(keys: list[LongTermKey]) -> str:
+    inactive = [key for key in keys if key.status == "Inactive"]
+    if not inactive:
+        return "Retire one that is no longer in use, and delete it: `bedrock-bearer key retire`."
+    return f"Delete the inactive one: {inactive[0].retire_command} --delete"
 
 
 def _console_user_name() -> str:

@@ -50,6 +50,11 @@ class LongTermKey:
         )
 
     @property
+    def retire_command(self) -> str:
+        """The command that deactivates the key; with ` --delete` it deletes it afterwards."""
+        return f"bedrock-bearer key retire {self.user_name} {self.credential_id}"
+
+    @property
     def is_of_console_user(self) -> bool:
         """Whether its user is one that the AWS console made for a key."""
         return self.user_name.startswith(CONSOLE_USER_PREFIX)

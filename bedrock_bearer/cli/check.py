@@ -198,7 +198,7 @@ class _Answer:
 def _use(report: RotationReport) -> str:
     """Say which key a client with these keys uses now, which next, and for how long."""
     if report.used_now is None:
-        return "A client with these keys makes no call: each is refused."
+        return "A client with these keys makes no call: none can be used."
     now = f"A client with these keys uses {report.used_now.name}, {_until(report.used_now.key)};"
     if report.used_next is None:
         return f"{now} then it has no other."

@@ -161,7 +161,7 @@ def rotate(
 
 def _printed_before(done: Rotation) -> KeyLifecycleError:
     new = done.new
-    command = f"bedrock-bearer key retire {new.user_name} {new.credential_id}"
+    command = new.retire_command
     return KeyLifecycleError(
         f"An earlier run printed the new key {new.credential_id} (fingerprint {done.fingerprint}), "
         f"and its secret is not kept. If nobody has it, take it back ({command} && {command} "
@@ -223,10 +223,10 @@ def _next(done: Rotation) -> dict[str, str]:
     """Return the commands to go on with."""
     if done.old is None:
         return {}
-    retire = f"bedrock-bearer key retire {done.old.user_name} {done.old.credential_id}"
+    retire = done.old.retire_command
     if done.is_retired:
         return {"To undo this": f"{retire} --reactivate", "To end it": f"{retire} --delete"}
-    back = f"bedrock-bearer key retire {done.new.user_name} {done.new.credential_id}"
+    back = done.new.retire_command
     return {"When the new key is in use": retire, "To undo this": back}
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., None]
 
-TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"])
+TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False)
 _OPTIONS = (
     click.option("--scp", is_flag=True, help="For a service control policy."),
     click.option(

@@ -55,7 +55,7 @@ def _files(name: str, text: str) -> Callable[[Command], Command]:
 @click.option("--from-aws", is_flag=True, help="Read the principal's policies from AWS.")
 @click.option(
     "--token-type",
-    type=click.Choice(["SHORT_TERM", "LONG_TERM"]),
+    type=click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False),
     help="Ask about calls with keys of this type.",
 )
 @click.option("--key", "key_source", metavar="SOURCE", help="The key: env:NAME, file:PATH or -.")
@@ -334,7 +334,8 @@ def _question(key: KeyDescription | None, asked: _Asked) -> Question:
         return Question(USE_KEY, {}, DIRECT_CALL)
     if key is None or key.token_type is None:
         raise click.UsageError(
-            "Say what is asked: --token-type, --key, --age-days or --never-expires."
+            "Say what is asked: --token-type, --key, --model, --age-days or --never-expires, or "
+            "give a denial by --message -."
         )
     region = key.region or (region_of_environment() if asked.from_aws else None)
     return use_of_key(key.token_type, mantle=asked.mantle, region=region)

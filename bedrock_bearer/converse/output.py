@@ -32,6 +32,7 @@ from typing import (
 
 from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
 
 from bedrock_bearer.converse.output_models import OUTPUT_CONFIG_MODELS
 from bedrock_bearer.converse.problems import sentence
@@ -72,7 +73,7 @@ class Output(Generic[OutputT]):
             if self._is_wrapped:
                 self._adapter = TypeAdapter(create_model("Output", value=(annotation, ...)))
                 self._schema, is_recursive = written_out(self._adapter.json_schema())
-        except (PydanticUserError, TypeError) as error:
+        except (PydanticUserError, SchemaError, TypeError) as error:
             problem = str(error).partition("\n")[0]
         else:
             self._output_schema = output_schema(self._schema, is_recursive=is_recursive)

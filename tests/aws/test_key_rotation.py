@@ -204,9 +204,14 @@ def test_a_denied_new_key_ends_the_rotation_at_once(place: Place) -> None:
 
 
 def test_a_user_with_two_keys_is_told_to_delete_one_first(place: Place) -> None:
-    place.lifecycle.create("app")
+    other = place.lifecycle.create("app").listed
 
-    with pytest.raises(errors.KeyLimitError, match="Delete one"):
+    with pytest.raises(errors.KeyLimitError, match="Retire one that is no longer in use"):
+        place.rotate()
+    place.lifecycle.deactivate("app", other.credential_id)
+    with pytest.raises(
+        errors.KeyLimitError, match=f"key retire app {other.credential_id} --delete"
+    ):
         place.rotate()
 
 
@@ -334,7 +339,7 @@ def test_a_second_rotation_waits_for_the_end_of_the_first(place: Place) -> None:
         place.rotate()
 
     assert first.new.credential_id in caught.value.message
-    assert place.old.credential_id in caught.value.message
+    assert f"key retire app {place.old.credential_id}, then" in caught.value.message
 
 
 def test_the_next_rotation_replaces_the_key_of_the_last_one(place: Place) -> None:

@@ -38,6 +38,7 @@ def policies(tmp_path: Path) -> list[str]:
     [
         ["deny", "SHORT_TERM"],
         ["deny", "LONG_TERM", "--mantle", "--scp"],
+        ["deny", "long_term"],
         ["allow-only", "LONG_TERM"],
         ["allow-only", "LONG_TERM", "--scp"],
         ["max-age", "5"],
@@ -53,7 +54,9 @@ def test_a_policy_is_printed_ready_to_attach(arguments: list[str]) -> None:
     assert read_document(result.stdout).version == "2012-10-17"
 
 
-@pytest.mark.parametrize(("token_type", "code"), [("SHORT_TERM", 4), ("LONG_TERM", 0)])
+@pytest.mark.parametrize(
+    ("token_type", "code"), [("SHORT_TERM", 4), ("LONG_TERM", 0), ("short_term", 4)]
+)
 def test_the_exit_code_is_the_answer(token_type: str, code: int, policies: list[str]) -> None:
     assert run("explain", *policies, "--token-type", token_type).exit_code == code
 
