@@ -21,7 +21,7 @@ from bedrock_bearer.version import __version__
 from bedrock_bearer.wire.attempt import Attempt
 from bedrock_bearer.wire.endpoint import Endpoint, check_key
 from bedrock_bearer.wire.messages import WireRequest, WireResponse
-from bedrock_bearer.wire.observers import is_heard, logger
+from bedrock_bearer.wire.observers import has_observer, logger
 from bedrock_bearer.wire.retry import RetryQuota, RetryRun
 
 # What only a refusal or an observer needs is imported there: starting up takes time.
@@ -162,8 +162,8 @@ class Call(Generic[Reply]):
         Raises:
             BedrockError: no event came, and no retry helped.
         """
-        # Whoever closes the stream may be elsewhere by then, in another task or trace.
-        self._context = copy_context() if self.is_heard else None
+        # The stream may be closed in another task or trace.
+        self._context = copy_context() if self.has_observer else None
         return await self._with_retries(self._open_to_first_event, owner)
 
     # ---------------------------------------------------------------------- attempts and keys
@@ -211,7 +211,7 @@ class Call(Generic[Reply]):
 
     async def _exchange(self, key: ApiKey) -> Reply:
         """Send the request and read the reply."""
-        response = await self._io.transport.open(self._request(), key, self._timed())
+        response = await self._io.transport.open(self._request(), key, self._start_attempt())
         try:
             whole = await self._whole(response, key)
         finally:
@@ -220,7 +220,7 @@ class Call(Generic[Reply]):
 
     async def _open_to_first_event(self, key: ApiKey, owner: object) -> tuple[OpenResponse, Reply]:
         transport = self._io.transport
-        response = await transport.open(self._request(), key, self._timed())
+        response = await transport.open(self._request(), key, self._start_attempt())
         try:
             if response.status != 200:
                 await self._whole(response, key)
@@ -241,7 +241,7 @@ class Call(Generic[Reply]):
         return response, reader
 
     def _has_another_way(self, error: BedrockError) -> bool:
-        """Take the operation that stands in for a refused one, if there is one."""
+        """Switch to the operation that replaces a refused one; return whether there is one."""
         other = self._operation.instead(error) if self._operation.instead else None
         if other is None:
             return False
@@ -251,8 +251,8 @@ class Call(Generic[Reply]):
 
     # ---------------------------------------------------------------------------- one exchange
 
-    def _timed(self) -> Attempt:
-        """Start the time of a request.
+    def _start_attempt(self) -> Attempt:
+        """Return a new attempt, whose time starts now.
 
         Raises:
             RequestTimeoutError: the call's deadline has passed.
@@ -260,7 +260,7 @@ class Call(Generic[Reply]):
         return Attempt(self._clock, self._settings.timeout, self._started_at, self._deadline_at)
 
     def _request(self) -> WireRequest:
-        """Return what goes over the wire, but for the key."""
+        """Return the HTTP request, without the key."""
         operation = self._operation
         max_attempts = self._settings.retry.max_attempts
         return WireRequest(
@@ -322,9 +322,9 @@ class Call(Generic[Reply]):
     # ---------------------------------------------------------------------------------- records
 
     @property
-    def is_heard(self) -> bool:
-        """Whether anybody takes this call's records."""
-        return is_heard(self._settings.on_event)
+    def has_observer(self) -> bool:
+        """Whether `on_event` or the log takes this call's records."""
+        return has_observer(self._settings.on_event)
 
     async def _failed(self, error: BedrockError) -> None:
         """Decide about a retry, and tell `on_event`."""
@@ -353,7 +353,7 @@ class Call(Generic[Reply]):
         await self._emit(KeySwitchRecord(refused, replacement, reason))
 
     async def _emit_attempt(self, error: BedrockError | None, retry_in: float | None) -> None:
-        if not self.is_heard:
+        if not self.has_observer:
             return
         from bedrock_bearer.wire.records import AttemptRecord
 
@@ -375,7 +375,7 @@ class Call(Generic[Reply]):
 
     async def emit_call(self, *, error: BedrockError | None = None, reply: object = None) -> None:
         """Tell `on_event` that the call is over."""
-        if not self.is_heard:
+        if not self.has_observer:
             return
         from bedrock_bearer.wire.records import CallRecord
 

@@ -97,7 +97,7 @@ class BaseClient(Generic[HttpClient]):
         self._owns_transport = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let a worker build the same client anew, if its key source can be built anew there."""
+        """Pickle the settings, so that a worker process can build the same client."""
         if self._http_client is not None:
             raise TypeError(
                 f"A {type(self).__name__} with an http_client= of yours cannot be pickled. Make "

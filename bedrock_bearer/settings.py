@@ -1,4 +1,4 @@
-"""What the calls of a client have in common: limits, retries, and who is told."""
+"""What the calls of a client have in common: limits, retries and `on_event`."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class _Stream(Generic[OutputT_co]):
             return
         self._is_over = True
         self._reader.stop()
-        reply = self._reader.partial() if self._call.is_heard else None
+        reply = self._reader.partial() if self._call.has_observer else None
         await self._call.emit_call(error=error, reply=reply)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 
 class Unknown(Enum):
-    """The value of a condition key that nobody told us."""
+    """The value of a condition key that is not known."""
 
     UNKNOWN = "unknown"
 

@@ -1,4 +1,4 @@
-"""What the answers to several keys say of one another."""
+"""What AWS's answers to several keys of one principal prove together."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _WITHOUT_RESOURCE = {f"{service}:{CALL_WITH_BEARER_TOKEN}".lower() for service i
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the policies are asked.
+    """The request that policies decide on.
 
     Attributes:
         action: the action.

@@ -141,7 +141,7 @@ def translate_error(
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Give an error, and the errors that it was made of."""
+    """Yield an error, and the errors that caused it."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_LINKS:

@@ -1,4 +1,4 @@
-"""What an adapter leaves with an answer of AWS, for `translate_error`."""
+"""A note that an adapter adds to an answer of AWS, for `translate_error`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY_METADATA = "BedrockBearerKey"
 
 
 class KeyNote(str):
-    """Which key an answer was asked with, as text, and what finds that key in the answer.
+    """Describes the key that a request was sent with, and can remove that key from texts.
 
     It is a text so that a response that holds it can still be written as JSON. Pickled, it is
     nothing but the text.
@@ -28,7 +28,7 @@ class KeyNote(str):
 
     @classmethod
     def of(cls, key: ApiKey | KeyDescription) -> KeyNote:
-        """Return the note on a key; one on a mere description finds nothing."""
+        """Return the note on a key; with only a description, `clean` removes nothing."""
         from bedrock_bearer.keys.api_key import ApiKey
         from bedrock_bearer.wire.scrub import Scrubber
 

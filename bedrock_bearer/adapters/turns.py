@@ -1,4 +1,4 @@
-"""The keys that one request of another SDK is sent with, one after the other."""
+"""The keys that one request of another SDK tries, one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replaces a user's key by a new one, so that at no moment nobody holds a usable key.
+"""Replaces a user's key by a new one. A usable key exists at every moment.
 
 Make the new key, wait until Bedrock accepts it, hand it over, and stop there, or retire the old
 one. Each step is noted before the next begins: a rotation that was cut short goes on when it is
@@ -313,7 +313,7 @@ class KeyRotation:
         if new.status != "Active" or new.is_expired():
             raise KeyLifecycleError(f"The new key {new.credential_id} is not active. {stays}")
         if key is None:
-            # An earlier run handed it over, and only whoever has it can try it.
+            # An earlier run handed it over, so only its new holder can try it.
             return
         try:
             self._try_key(key)

@@ -33,7 +33,7 @@ _COMMANDS = {
 
 
 class _WarningsOnStderr(logging.Handler):
-    """Shows the library's warnings, such as another key being used, to whoever runs a command."""
+    """Shows the library's warnings, such as another key being used, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(f"Warning: {record.getMessage()}", err=True)

@@ -101,7 +101,7 @@ class Output(Generic[OutputT]):
         return _REFUSALS[way].search(message) is not None
 
     def remember(self, model_id: str, way: str) -> None:
-        """Begin with this way the next time."""
+        """Start with this way in later calls."""
         if len(self._first_ways) < 1000:
             self._first_ways[model_id] = way
 
@@ -180,7 +180,7 @@ def _has_output_config(model_id: str) -> bool:
 
 
 def _ending(reply: ConverseResponse[Any]) -> str:
-    """Return what the end of a reply has to do with its not fitting, if anything."""
+    """Return how the end of a reply may explain that it does not fit; empty if it does not."""
     if reply.stop_reason == "max_tokens":
         return " It was cut off at max_tokens."
     if reply.stop_reason in ("end_turn", "tool_use"):

@@ -232,7 +232,7 @@ def _weigh(
     error = refusal.error
     if isinstance(error, BearerTokenDeniedError) and error.governing_policy is not None:
         weighed = weigh(error.governing_policy, accepted=accepted, others=others)
-        # Setting it words the explanation anew, which every accepted call would pay for.
+        # Setting it builds the explanation again, which would slow every accepted call down.
         if weighed != error.governing_policy:
             error.governing_policy = weighed
 

@@ -56,7 +56,7 @@ class LoopStream:
             protocol.loop.start_tls(protocol.transport, protocol, context, server_hostname=host)
         )
         try:
-            # asyncio's handshake does not hear of a connection that ends, so both are waited for.
+            # asyncio's handshake does not notice when the connection ends, so both are waited for.
             either: set[asyncio.Future[Any]] = {handshake, protocol.lost}
             await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
             if not handshake.done() and protocol.lost.done():
@@ -146,7 +146,7 @@ class LoopStream:
 
 
 class Protocol(asyncio.Protocol):
-    """Keeps what has come until it is read, and wakes who waits for it."""
+    """Buffers received bytes, and wakes the coroutine that waits for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -201,7 +201,7 @@ class Protocol(asyncio.Protocol):
         self.wake()
 
     def wake(self) -> None:
-        """End the wait for a change, if anybody waits."""
+        """End the wait for a change, if a task waits."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -238,7 +238,7 @@ class LoopPlace:
         self._woken = asyncio.Event()
 
     async def wait(self, seconds: float) -> None:
-        """Wait to be woken, at most so long."""
+        """Wait for `wake`, at most so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()

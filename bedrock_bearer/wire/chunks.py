@@ -30,7 +30,7 @@ class ChunkMerger:
         self.expect_reply()
 
     def expect_reply(self) -> None:
-        """Start anew: a request was sent, and what comes next begins with a head."""
+        """Reset: a request was sent, so the next bytes are the head of a reply."""
         self._head: bytes | None = b""
         self._is_chunked = False
         # How much of a chunk that has begun is still to come, and the first half of a size.

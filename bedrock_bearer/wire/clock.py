@@ -1,4 +1,4 @@
-"""Time as the client sees it, in one place, so that tests can hold it still."""
+"""The clock that all calls use, in one place, so that tests can replace it."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Decoder:
         raise ResponseDecodeError("The reply is said to be compressed, and cannot be decoded.")
 
     def finish(self) -> None:
-        """Take note that no more bytes come.
+        """Mark the end of the body.
 
         Raises:
             ResponseDecodeError: the body is cut.

@@ -239,7 +239,7 @@ def _configured_url(
 
 
 def _read_url(text: str, source: str) -> _Url:
-    """Check a URL. No error shows the text: a password may stand in it."""
+    """Check a URL. No error shows the text: it may hold a password."""
     url = _parse_url(text, source)
     # The string must not stay in this frame: a traceback may show its locals.
     del text

@@ -102,7 +102,7 @@ class EventStreamDecoder:
         return messages
 
     def close(self) -> None:
-        """Hear that no more bytes come.
+        """Check that the bytes fed so far end between two messages.
 
         Raises:
             EventStreamDecodeError: they end inside a message, or were broken before.

@@ -101,7 +101,7 @@ class OwnExchange:
 
         Raises:
             OSError, ReplyError: the connection broke, or the reply is not HTTP.
-            BedrockError: no connection was had, or the time is over.
+            BedrockError: no connection could be made, or not in time.
         """
         self._lease = lease = await self._pool.lease(self._attempt)
         while True:

@@ -96,7 +96,7 @@ class ForeignConnections:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the caller has closed his client."""
+        """Whether the caller has closed the client."""
         return self._client is not None and bool(self._client.is_closed)
 
     def exchange(self, attempt: Attempt) -> ThreadForeignExchange | LoopForeignExchange | None:
@@ -173,14 +173,18 @@ class MockSender:
 Sender = HttpxSender | MockSender
 
 
-class ThreadForeignExchange:
-    """One request of a thread over a `Sender`, and its reply."""
+class _ForeignExchange:
+    """One request over a `Sender`, and its reply."""
 
     def __init__(self, sender: Sender, attempt: Attempt) -> None:
         self._sender = sender
         self._attempt = attempt
         self._response: Any = None
         self._chunks: Any = None
+
+
+class ThreadForeignExchange(_ForeignExchange):
+    """One request of a thread over a `Sender`, and its reply."""
 
     async def open(self, request: WireRequest, key: ApiKey) -> tuple[int, RawHeaders]:
         """Send the request and return the status and the headers of the reply."""
@@ -216,14 +220,8 @@ class ThreadForeignExchange:
             _close(response)
 
 
-class LoopForeignExchange:
+class LoopForeignExchange(_ForeignExchange):
     """One request of an event loop over a `Sender`, and its reply."""
-
-    def __init__(self, sender: Sender, attempt: Attempt) -> None:
-        self._sender = sender
-        self._attempt = attempt
-        self._response: Any = None
-        self._chunks: Any = None
 
     async def open(self, request: WireRequest, key: ApiKey) -> tuple[int, RawHeaders]:
         """Send the request and return the status and the headers of the reply."""
@@ -307,7 +305,7 @@ def _within(
     def run() -> None:
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001 - it is raised by who waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             outcomes.put((None, error))
             return
         outcomes.put((result, None))

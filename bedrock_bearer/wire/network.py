@@ -332,7 +332,7 @@ class ThreadPlace:
         self._woken: SimpleQueue[None] = SimpleQueue()
 
     async def wait(self, seconds: float) -> None:
-        """Wait to be woken, at most so long."""
+        """Wait for `wake`, at most so many seconds."""
         with suppress(Empty):
             self._woken.get(timeout=seconds)
 

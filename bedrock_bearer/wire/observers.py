@@ -1,4 +1,4 @@
-"""Whether anybody takes records of calls: if not, none need be made."""
+"""Whether anything takes the records of calls; if not, none are made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ logger = logging.getLogger("bedrock_bearer")
 logger.addHandler(logging.NullHandler())
 
 
-def is_heard(on_event: object) -> bool:
-    """Return whether a function of the caller's, or the log, takes records."""
+def has_observer(on_event: object) -> bool:
+    """Return whether `on_event` or the log takes records."""
     return on_event is not None or logger.isEnabledFor(logging.DEBUG)

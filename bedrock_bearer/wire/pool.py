@@ -92,10 +92,10 @@ class Lease:
 
 
 class Place(Protocol):
-    """Somebody who waits for a place."""
+    """A caller that waits for a place in the pool."""
 
     async def wait(self, seconds: float) -> None:
-        """Wait to be woken, at most so long."""
+        """Wait for `wake`, at most so many seconds."""
 
     def wake(self) -> None:
         """End the wait."""
@@ -121,7 +121,7 @@ class Pool:
         self._woken: set[Place] = set()
 
     def leave_parent(self) -> None:
-        """After a fork, begin anew without the connections of the parent process."""
+        """After a fork, start without the connections of the parent process."""
         if self._process != os.getpid():
             inherited = self._unused
             self._begin()
@@ -183,7 +183,7 @@ class Pool:
         return lease
 
     def release(self, lease: Lease) -> None:
-        """Free the place of a lease, and wake who waits for one."""
+        """Free the place of a lease, and wake the next caller that waits."""
         self._leased.discard(weakref.ref(lease))
         self._wake_next()
 

@@ -1,4 +1,4 @@
-"""What `on_event` is told: never content, never a key."""
+"""The records that `on_event` gets. They hold no content and no key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AttemptRecord:
         model_id: the model, profile or prompt, as it was passed; None where there is none.
         attempt: 1 for the first.
         elapsed: seconds that the attempt took; to the first event, for a stream.
-        key: a description of the key that was used; None if none was had.
+        key: a description of the key that was used; None if no key could be read.
         status_code: the HTTP status; None if no answer came.
         request_id: AWS's id of the request, or None.
         error: the name of the error's class; None for a success.
@@ -55,7 +55,7 @@ class CallRecord:
         model_id: the model, profile or prompt, as it was passed; None where there is none.
         attempts: how many attempts were made.
         elapsed: seconds from the call to its end, waits included.
-        key: a description of the key that was used last; None if none was had.
+        key: a description of the key that was used last; None if no key could be read.
         request_id: AWS's id of the last request, or None.
         error: the name of the error's class; None for a success.
         stop_reason: why the model stopped; None where it does not apply.
@@ -95,9 +95,9 @@ class KeySwitchRecord:
     """Another key took over.
 
     Attributes:
-        refused: the key that was refused; None where there was none to be had.
+        refused: the key that was refused; None if no key could be read.
         replacement: the key that took over.
-        reason: the name of the error's class that the first was refused with.
+        reason: the name of the class of the error that says why.
     """
 
     refused: KeyDescription | None

@@ -1,4 +1,4 @@
-"""Looks host names up in threads of our own, so that a dead name server holds up nobody.
+"""Looks up host names in threads, so that a dead name server blocks no other call.
 
 `socket.getaddrinfo` takes no time limit, and a thread of asyncio's own executor that waits for it
 would hold up the end of `asyncio.run`.
@@ -38,9 +38,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def look_up(host: str, port: int, tell: Tell) -> None:
-    """Look a host up, and tell its addresses as `getaddrinfo` gives them, or why there are none.
+    """Look up a host, and call `tell` with what `getaddrinfo` returns, or with its error.
 
-    An address is told at once; what is told of a name comes from another thread.
+    For an IP address this happens at once, for a name in another thread.
     """
     if _is_address(host):
         tell(_addresses(host, port))

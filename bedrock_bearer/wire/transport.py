@@ -1,7 +1,7 @@
 """Sends requests, over connections of our own or a caller's httpx client.
 
 The flow is written once, as coroutines. Over `ThreadStream`s and a client of httpx for threads they
-never suspend, so that a driver of a few lines runs them without an event loop.
+never suspend, so that `call.run_blocking` can run them without an event loop.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def test_a_refusal_is_located_in_what_was_read(iam: Any) -> None:
     assert located.policy_name == "attached"
 
 
-def test_who_does_not_exist_is_named(iam: Any) -> None:
+def test_a_principal_that_does_not_exist_is_named(iam: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match="IAM has no user nobody"):
         fetch_policies(f"arn:aws:iam::{ACCOUNT}:user/nobody")
 
@@ -230,7 +230,7 @@ def test_what_may_not_be_read_is_listed_and_the_rest_is_read(
     )
 
 
-def test_a_document_that_is_none_is_listed(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_is_not_valid_is_listed(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bedrock_bearer.aws.policies.read_document", refuse)
     iam.put_user_policy(UserName="dev", PolicyName="own", PolicyDocument=json.dumps(ALLOW))
 

@@ -73,7 +73,7 @@ def test_a_statement_without_a_sid_is_found_in_its_policy(aws: LocalBedrock) -> 
     assert deciding.index == 1
 
 
-def test_of_two_statements_without_a_sid_none_is_taken_for_the_one(aws: LocalBedrock) -> None:
+def test_of_two_statements_without_a_sid_neither_is_chosen(aws: LocalBedrock) -> None:
     key = aws.mint_key()
     document = deny_token_type("SHORT_TERM")
     document["Statement"].append({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})

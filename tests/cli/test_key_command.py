@@ -162,7 +162,7 @@ def test_a_key_in_place_of_its_source_is_refused_without_showing_it(
 
 
 @pytest.mark.parametrize("source", ["", "env:", "file:", "env:A B", "nonsense", "ENV:A", "stdin"])
-def test_what_is_no_source_is_a_usage_error(run: Run, source: str) -> None:
+def test_an_argument_that_is_not_a_key_source_is_a_usage_error(run: Run, source: str) -> None:
     result = run(source)
     assert result.exit_code == 2
     assert "env:NAME, file:PATH or -" in result.stderr
@@ -180,7 +180,7 @@ def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
     assert "cannot be read: Is a directory" in result.stderr
 
 
-def test_a_path_that_is_none_is_refused(run: Run) -> None:
+def test_a_path_with_a_nul_character_is_refused(run: Run) -> None:
     assert run("file:a\0b").exit_code == 3
 
 

@@ -116,7 +116,7 @@ def test_json_is_one_document(policies: list[str]) -> None:
     assert document["exit_code"] == 4
 
 
-def test_a_text_that_is_no_denial_is_a_matter_of_usage() -> None:
+def test_a_text_that_is_not_a_denial_is_a_usage_error() -> None:
     assert run("explain", "--message", "-", text="Hello").exit_code == 2
 
 

@@ -196,7 +196,7 @@ def test_throttling_never_switches_keys() -> None:
 
 
 @pytest.mark.parametrize("first", ["", "AKIAIOSFODNN7EXAMPLE", "ABSKcut"])
-def test_a_text_that_is_no_key_is_passed_over(first: str) -> None:
+def test_a_text_that_is_not_a_key_is_skipped(first: str) -> None:
     bedrock = LocalBedrock()
     _, long = local_keys(bedrock)
 
@@ -207,7 +207,7 @@ def test_a_text_that_is_no_key_is_passed_over(first: str) -> None:
     assert reply.key.token_type is TokenType.LONG_TERM
 
 
-def test_a_short_term_key_of_another_region_is_passed_over() -> None:
+def test_a_short_term_key_of_another_region_is_skipped() -> None:
     bedrock = LocalBedrock()
     _, long = local_keys(bedrock)
     keys = FallbackKeys(long, short_term_key("eu-west-1"))
@@ -240,7 +240,7 @@ def test_a_client_without_a_region_takes_that_of_the_first_key() -> None:
         assert client.region == "eu-west-1"
 
 
-def test_a_key_that_is_missing_is_told_to_the_observer_once() -> None:
+def test_on_event_gets_one_record_of_a_missing_key() -> None:
     bedrock = LocalBedrock()
     _, long = local_keys(bedrock)
     records: list[Any] = []
@@ -356,7 +356,7 @@ def test_a_function_that_gives_the_refused_key_again_gives_way() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_says_nothing_of_the_key_never_switches_keys(error: errors.BedrockError) -> None:
+def test_an_error_that_is_not_about_the_key_never_switches_keys(error: errors.BedrockError) -> None:
     keys = FallbackKeys(long_term_key("first"), long_term_key("second"))
     transport = FailingTransport(error)
     endpoint = resolve_endpoint("bedrock-runtime", "us-east-1")
@@ -444,7 +444,7 @@ def test_a_client_without_a_key_falls_back_to_the_second_variable(
 
 
 @pytest.mark.parametrize("value", [None, "", " \n"])
-def test_without_a_second_variable_the_first_stands_alone(
+def test_without_a_second_variable_only_the_first_is_used(
     value: str | None, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("AWS_BEARER_TOKEN_BEDROCK", long_term_key())

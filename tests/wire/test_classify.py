@@ -161,7 +161,7 @@ def test_a_recorded_error_lands_in_its_class(row: dict[str, Any]) -> None:
         (b"<Error><Code>AccessDenied</Code><Message>No</Message></Error>", {}, "AccessDenied"),
     ],
 )
-def test_the_type_is_found_wherever_it_stands(
+def test_the_error_type_is_found_in_the_header_and_in_the_body(
     body: bytes, headers: dict[str, str], expected: str
 ) -> None:
     error = error_from_response(418, headers, body, LONG)
@@ -252,7 +252,7 @@ def test_the_wait_that_the_service_asks_for_is_read_in_milliseconds() -> None:
 
 
 @pytest.mark.parametrize("value", ["-1", "soon", "", "1e3", "9" * 30])
-def test_a_wait_that_is_no_number_is_ignored(value: str) -> None:
+def test_a_retry_after_that_is_not_a_number_is_ignored(value: str) -> None:
     assert error_from_response(429, {"x-amz-retry-after": value}, b"", LONG).retry_after is None
 
 

@@ -65,7 +65,7 @@ def test_every_region_is_in_the_partition_that_aws_says(partition: str, region: 
     assert partition_of(region) == partition
 
 
-def test_a_region_not_heard_of_is_in_the_partition_aws_as_aws_has_it() -> None:
+def test_an_unknown_region_is_in_the_partition_aws_as_in_aws_own_tables() -> None:
     rules = EndpointProvider(ruleset("bedrock-runtime"), PARTITIONS)
     theirs = rules.resolve_endpoint(Region="xx-new-1", UseFIPS=False, UseDualStack=False).url
     assert resolve_endpoint(RUNTIME, "xx-new-1", environ={}).url == theirs
@@ -155,7 +155,7 @@ def test_what_a_configuration_file_lacks_is_said_without_showing_it(
         *("-a-1", "a" * 9 + "-east-1", "us-" + "a" * 40 + "-1", "us-east-\u0661"),
     ],
 )
-def test_what_is_no_region_is_refused_and_cannot_change_the_host(region: str) -> None:
+def test_a_text_that_is_not_a_region_is_refused_and_cannot_change_the_host(region: str) -> None:
     with pytest.raises(RegionError, match="text from the region argument is not an AWS Region"):
         resolve_endpoint(RUNTIME, region, environ={})
 

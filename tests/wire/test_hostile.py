@@ -585,7 +585,7 @@ def test_a_reply_behind_one_without_a_body_answers_no_call(status: int, colour: 
         assert server.connections == 2
 
 
-def test_many_interim_replies_in_one_piece_are_passed_over(colour: Colour) -> None:
+def test_many_interim_replies_in_one_piece_are_skipped(colour: Colour) -> None:
     def answer(peer: Peer) -> None:
         request = peer.request()
         peer.send(INTERIM * 600 + whole(request))

@@ -148,7 +148,7 @@ def test_merged_or_not_h11_reads_the_same(
     st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=3)), max_size=3),
     st.lists(st.integers(0, 400)),
 )
-def test_what_is_no_chunk_is_left_for_h11_to_refuse(
+def test_a_malformed_chunk_is_left_for_h11_to_refuse(
     payloads: list[bytes], damage: list[tuple[int, bytes]], places: list[int]
 ) -> None:
     body = bytearray(b"".join(map(chunk, payloads)) + END)
@@ -239,7 +239,7 @@ def test_a_connection_that_the_server_ends_is_replaced(colour: Colour) -> None:
 
 
 @pytest.mark.parametrize("name", ["BedrockClient", "AsyncBedrockClient"])
-def test_httpx_is_not_imported_for_who_brings_no_client_of_it(name: str) -> None:
+def test_httpx_is_not_imported_unless_the_caller_brings_a_client_of_it(name: str) -> None:
     code = (
         f"import sys; from bedrock_bearer import {name}; "
         f"{name}({KEY!r}, region='us-east-1'); assert 'httpx' not in sys.modules"

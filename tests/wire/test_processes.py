@@ -308,7 +308,7 @@ def test_an_interrupted_large_upload_shows_no_key_in_its_frames() -> None:
 # ------------------------------------------------------------------------------------------ threads
 
 
-def test_closing_a_stream_in_another_thread_wakes_who_reads_it() -> None:
+def test_closing_a_stream_in_another_thread_wakes_its_reader() -> None:
     outcome: list[BaseException | str] = []
 
     def read() -> None:

@@ -216,7 +216,7 @@ def test_closing_our_client_leaves_the_callers_own_open(family: Any, colour: Col
 
 
 @families
-def test_the_settings_of_a_callers_own_client_change_neither_key_nor_way(
+def test_the_settings_of_a_callers_own_client_change_neither_key_nor_destination(
     family: Any, colour: Colour
 ) -> None:
     settings: dict[str, Any] = {
@@ -308,7 +308,7 @@ def test_a_callers_own_client_of_the_other_colour_is_refused(family: Any, colour
         colour.client(BEDROCK, http_client=getattr(family, wrong)())
 
 
-def test_httpx2_is_not_imported_for_who_does_not_use_it() -> None:
+def test_httpx2_is_not_imported_unless_the_caller_uses_it() -> None:
     code = (
         "import sys; from bedrock_bearer import BedrockClient; "
         f"BedrockClient({KEY!r}, endpoint_url={BEDROCK!r}); assert 'httpx2' not in sys.modules"
