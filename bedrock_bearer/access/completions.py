@@ -30,6 +30,7 @@ from bedrock_bearer.access.matching import (
     unknown_to,
 )
 from bedrock_bearer.access.policy_set import PlacedStatement
+from bedrock_bearer.access.request_context import RoleOfSession
 
 MOST_COMPLETIONS = 3000
 _MOST_VALUES = 500
@@ -138,6 +139,9 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
         texts = [text for placed in statements for text in _resources(placed)]
         return _unique([*_instances(texts), _OTHER_ARN])
     tests = [test for placed in statements for test in _tests_of(name, placed)]
+    known = request.context.get(name)
+    if isinstance(known, RoleOfSession):
+        return [*known.alternatives(text for _, texts in tests for text in texts)]
     values = _unique(value for base, texts in tests for value in _values_for(base, texts))
     linked = _unique(_linked_values(name, statements, request))
     singles = [_OTHER, None, *[*values, *linked][:_MOST_VALUES]]

@@ -16,6 +16,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
+from bedrock_bearer.access.request_context import RoleOfSession
+
 
 class Unknown(Enum):
     """The value of a condition key that is not known."""
@@ -212,8 +214,14 @@ def _holds(operator: str, key: str, wanted: Any, context: Context, with_variable
     value = context.get(key)
     if value is UNKNOWN:
         return None
-    values = _values(value)
     texts = texts_of(wanted)
+    if isinstance(value, RoleOfSession):
+        possible = {
+            _holds(operator, key, wanted, context.with_values({key.lower(): arn}), with_variables)
+            for arn in value.alternatives(texts)
+        }
+        return possible.pop() if len(possible) == 1 else None
+    values = _values(value)
     if base == "null":
         return any((text.lower() == "true") == (not values) for text in texts)
     negated, test = _TESTS[base]

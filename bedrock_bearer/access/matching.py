@@ -23,6 +23,7 @@ from bedrock_bearer.access.conditions import (
 )
 from bedrock_bearer.access.document import Statement
 from bedrock_bearer.access.policy_set import PlacedStatement
+from bedrock_bearer.access.request_context import RoleOfSession
 from bedrock_bearer.facts import BEARER_SERVICES, CALL_WITH_BEARER_TOKEN
 
 PRINCIPAL_ARN = "aws:PrincipalArn"
@@ -120,10 +121,15 @@ def unknown_to(placed: PlacedStatement, request: Request) -> list[str]:
         keys += [name for text in texts for name in variables_in(text)]
     if statement.principal is not None or statement.not_principal is not None:
         keys.append(PRINCIPAL_ARN)
-    unknown = [key for key in keys if request.context.get(key) is UNKNOWN]
+    unknown = [key for key in keys if is_unknown(request.context.get(key))]
     if request.resource is None and covers_resource(placed, request) is None:
         unknown.append(RESOURCE)
     return unknown
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether a condition key's value is not known, or not whole."""
+    return value is UNKNOWN or isinstance(value, RoleOfSession)
 
 
 def _texts(value: str | list[str]) -> list[str]:
@@ -167,7 +173,13 @@ def _names_principal(principals: str | dict[str, str | list[str]], context: Cont
     arn = context.get(PRINCIPAL_ARN)
     if arn is UNKNOWN:
         return None
-    arn = str(arn or "")
+    if isinstance(arn, RoleOfSession):
+        possible = {_is_named(names, one) for one in arn.alternatives(names)}
+        return possible.pop() if len(possible) == 1 else None
+    return _is_named(names, str(arn or ""))
+
+
+def _is_named(names: list[str], arn: str) -> bool:
     partition, account = arn.split(":")[1:5:3] if arn.count(":") >= 5 else ("", "")
     mine = {arn, account, f"arn:{partition}:iam::{account}:root"} if arn else set()
     return any(name in mine for name in names)

@@ -22,7 +22,7 @@ class NamedPolicy:
     Attributes:
         document: the document, as model, dict or JSON.
         name: its name, or the file it was read from.
-        arn: its ARN.
+        arn: its ARN; None if unknown, empty for an inline policy, which has none.
     """
 
     document: PolicyDocument | Mapping[str, Any] | str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,9 @@ _PRINCIPAL = (
     r"(?P<kind>user|role|assumed-role|federated-user|root)(?:/(?P<name>\S+))?"
 )
 _SSO_ROLE = "AWSReservedSSO_"
+_SERVICE_ROLE = "AWSServiceRoleFor"
+_RESERVED_PATHS = ("aws-reserved", "aws-service-role")
+"""Paths that only the roles of IAM Identity Center and of AWS's services have."""
 
 DIRECT_CALL: Mapping[str, Any] = MappingProxyType(
     {
@@ -36,12 +39,26 @@ LONG_TERM_KEY: Mapping[str, Any] = MappingProxyType(
 """What holds for a long-term key: it belongs to an IAM user and to no session."""
 
 
+class RoleOfSession(str):
+    """The ARN of a session's role without the path, which the session's ARN does not show."""
+
+    __slots__ = ()
+
+    def alternatives(self, texts: Iterable[str]) -> list[str]:
+        """Return the ARN without a path, and with each path that one of the texts names."""
+        before, _, name = self.partition(":role/")
+        paths = {""} | {text.partition(":role/")[2].rpartition("/")[0] for text in texts}
+        if not name.startswith(_SERVICE_ROLE):
+            paths = {path for path in paths if not path.startswith(_RESERVED_PATHS)}
+        named = [path.replace("*", "x").replace("?", "x") + "/" for path in sorted(paths) if path]
+        return [f"{before}:role/{path}{name}" for path in ("", *named)]
+
+
 def principal_context(arn: str | None) -> dict[str, Any]:
     """Return the condition keys that a principal's ARN tells.
 
     For a session, AWS's `aws:PrincipalArn` is the ARN of its role. The session's ARN does not show
-    the role's path; the role is taken to have none, unless it is one of IAM Identity Center, which
-    always has. See
+    the role's path: what a policy that names one says to it is unknown. See
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
     """
     found = re.fullmatch(_PRINCIPAL, arn or "")
@@ -71,7 +88,7 @@ def principal_context(arn: str | None) -> dict[str, Any]:
     if role_name.startswith(_SSO_ROLE):
         return known
     role_arn = f"arn:{found['partition']}:iam::{account}:role/{role_name}"
-    return known | {"aws:PrincipalArn": role_arn}
+    return known | {"aws:PrincipalArn": RoleOfSession(role_arn)}
 
 
 def user_names(arn: str | None) -> tuple[str, str] | None:

@@ -145,7 +145,8 @@ class _Reading:
             answer = self._asked(self._iam, f"get_{kind}_policy", PolicyName=inline, **owner)
             if answer is not None:
                 owned = f"{inline} of the {kind} {name}"
-                policies += self._document(answer["PolicyDocument"], owned)
+                # AWS names no inline policy by an ARN: it has none.
+                policies += self._document(answer["PolicyDocument"], owned, "")
         for attached in self._listed(self._iam, f"list_attached_{kind}_policies", **owner):
             policies += self._managed(attached["PolicyArn"])
         return policies
@@ -184,11 +185,18 @@ class _Reading:
         self._policy_type = "service control policy"
         account = account_of(self._arn)
         answer = self._asked(self._organizations, "describe_organization")
+        is_own = account == self._caller_account
+        if not is_own and answer is None and self._policy_type not in self._unread_types:
+            self._note_unread(
+                f"service control policies: {account} is not the account of the AWS credentials, "
+                "which are of no organisation"
+            )
         # No such policy applies without an organisation, or in its management account.
         if account is None or answer is None:
             return []
-        self._context["aws:PrincipalOrgID"] = answer["Organization"]["Id"]
-        if answer["Organization"]["MasterAccountId"] == account:
+        organization = answer["Organization"]
+        if organization["MasterAccountId"] == account:
+            self._context["aws:PrincipalOrgID"] = organization["Id"]
             return []
         targets = [account]
         while not targets[-1].startswith("r-"):
@@ -196,6 +204,9 @@ class _Reading:
             if not parents:
                 break
             targets.append(parents[0]["Id"])
+        # The organisation is that of the credentials; another account may be of another one.
+        if is_own or len(targets) > 1:
+            self._context["aws:PrincipalOrgID"] = organization["Id"]
         return targets
 
     def _of_organisation(self, kind: str, targets: list[str]) -> list[list[NamedPolicy]]:

@@ -365,7 +365,8 @@ def _explain_decision(
         lines.append(decision.statement.describe())
     if any(":" in name for name in decision.depends_on):
         lines.append("Tell a condition key with --context KEY=VALUE.")
-    lines += [f"Taken for granted: {text}." for text in decision.assumptions]
+    assumptions = [*decision.assumptions, *_assumptions(asked, answer.outcome, fetched)]
+    lines += [f"Taken for granted: {text}." for text in assumptions]
     lines += answers.lines
     document = {
         "outcome": answer.outcome,
@@ -379,11 +380,23 @@ def _explain_decision(
         "reason": answer.describe(),
         "explanation": "\n".join(lines),
         "statements": [decision.statement.to_document()] if decision.statement else [],
-        "assumptions": decision.assumptions,
+        "assumptions": assumptions,
         **answers.document,
         **_of(fetched, answers.unanswered),
     }
     output.end(document, lines, _EXIT_CODES[answer.outcome])
+
+
+def _assumptions(asked: _Asked, outcome: str, fetched: FetchedPolicies | None) -> list[str]:
+    """Return what an answer takes for granted of policies that nobody named."""
+    if outcome != "allowed":
+        return []
+    assumptions = []
+    if fetched is not None and not asked.vpc_endpoint and not asked.complete:
+        assumptions.append("the call goes through no VPC endpoint with a policy of its own")
+    if len(asked.scp) > 1:
+        assumptions.append("the service control policies are all of one level of the organisation")
+    return assumptions
 
 
 # ------------------------------------------------------------------------ all of one call
@@ -412,10 +425,14 @@ def _explain_call(
     found, unanswered = preflight_of(about, policies, question.context)
     is_whole = asked.complete or fetched is not None
     outcome = "not denied" if found.outcome == "allowed" and not is_whole else found.outcome
-    lines = lines_of(found, outcome)
+    assumptions = _assumptions(asked, outcome, fetched)
+    if found.statements_to_add and not is_whole:
+        assumptions.append("the files are all policies of their kind; another one may allow it")
+    lines = [*lines_of(found, outcome), *(f"Taken for granted: {text}." for text in assumptions)]
     document = {
         "outcome": outcome,
         "depends_on": found.depends_on,
+        "assumptions": assumptions,
         "action": question.action,
         "model": asked.model,
         "certainty": None,

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from bedrock_bearer.access.build import allow_only, deny_all_keys, deny_use
+from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.access.governing import GoverningPolicy
 from bedrock_bearer.access.policy_set import NamedPolicy, PolicySet
+from bedrock_bearer.access.questions import ask, use_of_key
+from bedrock_bearer.access.request_context import principal_context
 from bedrock_bearer.local import LocalBedrock, local_http_client
 from bedrock_bearer.rotation import check_keys
 from bedrock_bearer.wire.retry import RetryPolicy
@@ -234,3 +237,42 @@ def test_the_other_type_is_not_advised_once_a_key_of_it_was_refused_alike() -> N
 
     assert located.certainty == "located"
     assert "use a LONG_TERM key" not in located.explain()
+
+
+SESSION_OF_ROLE = "arn:aws:sts::123456789012:assumed-role/dev/session"
+
+
+@pytest.mark.parametrize(
+    ("exempt", "certainty"),
+    [
+        # The session's ARN does not show the path of its role.
+        ("role/team/dev", "inferred"),
+        ("role/team/*", "inferred"),
+        ("role/team/other", "located"),
+        ("role/aws-service-role/*", "located"),
+        ("role/other", "located"),
+    ],
+)
+def test_a_role_that_may_have_the_path_of_an_exemption_may_be_exempt(
+    exempt: str, certainty: str
+) -> None:
+    denial = Denial.parse(
+        f"User: {SESSION_OF_ROLE} is not authorized to perform: {USE} with an explicit deny in a "
+        "service control policy"
+    )
+    assert denial is not None
+    governing = GoverningPolicy.from_denial(denial, None)
+    assert governing is not None
+    policy = deny(ArnNotLike={"aws:PrincipalArn": f"arn:aws:iam::*:{exempt}"})
+
+    assert governing.located_in(PolicySet(service_control=[policy])).certainty == certainty
+
+
+def test_the_path_of_a_role_is_what_a_decision_depends_on() -> None:
+    policy = deny(ArnNotLike={"aws:PrincipalArn": "arn:aws:iam::123456789012:role/team/dev"})
+    question = use_of_key("SHORT_TERM").knowing(principal_context(SESSION_OF_ROLE))
+
+    answer = ask(PolicySet(service_control=[policy]), question, complete=False)
+
+    assert answer.outcome == "undecided"
+    assert answer.decision.depends_on == ("aws:PrincipalArn",)

@@ -291,3 +291,14 @@ def test_a_statement_that_aws_names_and_that_may_not_be_read_is_said_to_be_unrea
     assert (document["certainty"], document["decided_by"]) == ("confirmed", None)
     assert "the statement that AWS names could not be read" in document["explanation"]
     assert "AWS does not say" not in document["explanation"]
+
+
+def test_an_allowed_call_is_said_to_go_through_no_vpc_endpoint_with_a_policy(
+    aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minted(aws, monkeypatch, statement("Allow", "bedrock:*"))
+
+    _, document = explain("--key", "env:AWS_BEARER_TOKEN_BEDROCK")
+
+    assert document["outcome"] == "allowed"
+    assert any("VPC endpoint" in text for text in document["assumptions"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
 import pytest
 from support.local import deny_token_type, statement
 
+from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.access.document import read_document
 from bedrock_bearer.access.evaluation import evaluate
+from bedrock_bearer.access.location import locate
 from bedrock_bearer.aws.policies import fetch_policies
 from bedrock_bearer.facts import USE_KEY
 from bedrock_bearer.local import LocalBedrock
@@ -67,3 +70,39 @@ def test_a_level_without_full_access_is_read_as_it_is(aws: LocalBedrock, full_ac
     decision = evaluate(fetch_policies(USER).policies, USE_KEY, context)
 
     assert decision.allowed is full_access
+
+
+def test_that_the_callers_account_is_in_no_organisation_says_nothing_of_another(
+    aws: LocalBedrock,
+) -> None:
+    fetched = fetch_policies("arn:aws:iam::111122223333:user/app")
+
+    assert "service control policy" in fetched.policies.unread
+    assert "aws:PrincipalOrgID" not in fetched.context
+
+
+def test_another_account_that_the_organisation_does_not_have_is_not_said_to_be_in_it(
+    aws: LocalBedrock,
+) -> None:
+    aws.attach_service_control_policy(deny_token_type("SHORT_TERM"))
+
+    fetched = fetch_policies("arn:aws:iam::111122223333:user/app")
+
+    assert "service control policy" in fetched.policies.unread
+    assert "aws:PrincipalOrgID" not in fetched.context
+
+
+def test_an_inline_policy_is_not_the_one_that_aws_names_by_its_arn(aws: LocalBedrock) -> None:
+    aws.mint_key("LONG_TERM", user_name="app")
+    boto3.client("iam").put_user_policy(
+        UserName="app",
+        PolicyName="inline",
+        PolicyDocument=json.dumps(deny_token_type("LONG_TERM")),
+    )
+    denial = Denial.parse(
+        f"User: {USER} is not authorized to perform: {USE_KEY} with an explicit deny in an "
+        "identity-based policy: arn:aws:iam::123456789012:policy/managed"
+    )
+
+    assert denial is not None
+    assert locate(denial, fetch_policies(USER).policies) == []

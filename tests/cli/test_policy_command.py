@@ -345,3 +345,28 @@ def test_a_resource_control_policy_is_said_not_to_reach_bedrock(tmp_path: Path) 
     result = run("explain", "--rcp", written(tmp_path, "deny-all"), "--token-type", "LONG_TERM")
 
     assert "reach neither Bedrock nor IAM" in result.stdout
+
+
+def test_an_answer_tells_that_control_policies_are_taken_to_be_of_one_level(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "all.json").write_text(json.dumps(ALLOW_ALL))
+    s3 = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    (tmp_path / "s3.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": s3}))
+    every, only_s3 = str(tmp_path / "all.json"), str(tmp_path / "s3.json")
+
+    result = run(
+        *("explain", "--policy", every, "--scp", every, "--scp", only_s3),
+        *("--token-type", "SHORT_TERM", "--complete"),
+    )
+
+    assert "Taken for granted: the service control policies are all of one level" in result.stdout
+
+
+def test_preflight_tells_that_the_files_are_taken_to_be_all_policies(tmp_path: Path) -> None:
+    asked = ("--token-type", "SHORT_TERM")
+    in_part = preflight(tmp_path, *asked, Action="bedrock:CallWithBearerToken")
+    whole = preflight(tmp_path, *asked, "--complete", Action="bedrock:CallWithBearerToken")
+
+    assert "another one may allow it" in json.loads(in_part.stdout)["explanation"]
+    assert json.loads(whole.stdout)["assumptions"] == []
