@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import select
 import stat
@@ -15,6 +16,7 @@ from bedrock_bearer.errors import BedrockError, ConfigurationError, KeyLifecycle
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.key_file import check_key_file, write_key_file
 from bedrock_bearer.keys.stored import read_key
+from bedrock_bearer.wire.scrub import REPLACEMENT, Scrubber
 
 
 class Handover:
@@ -23,11 +25,13 @@ class Handover:
     Attributes:
         is_atomic: whether a key that could not be delivered has certainly not arrived.
         is_readable: whether `read_back` can tell which key is there.
+        is_once: whether the key goes to whoever runs the program, and cannot be given again later.
         where: where the key goes, in words.
     """
 
     is_atomic: bool = False
     is_readable: bool = False
+    is_once: bool = False
     where: str = "its place"
 
     def check(self) -> None:
@@ -44,6 +48,13 @@ class Handover:
     def read_back(self) -> ApiKey | None:
         """Return the key that is in that place now; None if there is none."""
         return None
+
+    def has_not_arrived(self, error: BaseException) -> bool:
+        """Return whether, after `deliver` raised `error`, the key is certainly not in its place.
+
+        An interrupt may come after the key was put there.
+        """
+        return self.is_atomic and isinstance(error, Exception)
 
 
 class ToFunction(Handover):
@@ -91,7 +102,7 @@ class ToCommand(Handover):
     """Gives the key to a shell command on its standard input; the command must exit with 0.
 
     The input is the key alone, without a line break. What the command prints goes to `output`,
-    with the key replaced.
+    with the key replaced, even if it is cut, wrapped or encoded in base64.
 
     Args:
         command: the command, such as `aws secretsmanager put-secret-value ...`.
@@ -116,8 +127,13 @@ class ToCommand(Handover):
             stderr=subprocess.STDOUT,
             check=False,
         )
-        said = done.stdout.decode(errors="replace").replace(secret, "[API key]")
+        said = done.stdout.decode(errors="replace")
+        # A Secret of Kubernetes shows it in base64.
+        said = said.replace(base64.b64encode(secret.encode()).decode(), REPLACEMENT)
         del secret
+        scrubber = Scrubber()
+        scrubber.learn(new.key)
+        said = scrubber.text(said)
         print(said, end="", file=self._output or sys.stderr)
         if done.returncode != 0:
             raise KeyLifecycleError(
@@ -134,6 +150,7 @@ class ToStream(Handover):
         render: makes the text to write. Default: the key and a line break.
     """
 
+    is_once = True
     where = "standard output"
 
     def __init__(

@@ -11,10 +11,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from bedrock_bearer.aws.handover import Handover
-from bedrock_bearer.aws.lifecycle import KeyLifecycle
+from bedrock_bearer.aws.lifecycle import KeyLifecycle, how_to_delete, tell
 from bedrock_bearer.aws.long_term_keys import LongTermKey, NewKey
 from bedrock_bearer.aws.state import RotationState, StateStore
 from bedrock_bearer.errors import (
@@ -31,8 +30,6 @@ logger = logging.getLogger("bedrock_bearer")
 
 DEFAULT_WAIT = 120.0
 _SECONDS_BETWEEN_PROBES = 2.0
-_BEFORE, _AFTER = timedelta(minutes=5), timedelta(minutes=15)
-"""A key that a rotation made is not older or younger than its start by more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,8 @@ class KeyRotation:
             retire_old: deactivate the old key in the end, after a last check of the new one.
 
         Raises:
-            KeyLimitError: the user has two keys, and not because of a rotation from here.
+            KeyLimitError: the user has two keys, and it is not certain that a rotation from here
+                made the second: another person's key is never deleted.
             KeyLifecycleError: the user has no key, IAM refuses a step, or the new key did not
                 arrive. The old key is active then; the message says what else exists.
             ConfigurationError: the state cannot be kept; nothing was changed.
@@ -128,6 +126,8 @@ class KeyRotation:
             listed = new.listed
         else:
             listed = found[str(state.new_id)]
+            if self._handover.is_once:
+                raise _printed_before(listed, found[state.old_id], state)
             key = self._handed_over_key(state)
         if retire_old and replaced is not None:
             self._check_before_retiring(listed, self._handed_over_key(state) or key, state)
@@ -158,7 +158,8 @@ class KeyRotation:
         old, new = found.get(state.old_id), found.get(state.new_id or "")
         if state.is_handed_over:
             # Somebody has retired the old key, or deleted one of the two.
-            is_over = new is None or old is None or (old.status != "Active" and not retire_old)
+            is_retired_here = retire_old and not state.is_reported
+            is_over = new is None or old is None or (old.status != "Active" and not is_retired_here)
         else:
             is_over = new is None and old is None
         if not is_over and old is not None and state.is_reported and not retire_old:
@@ -178,8 +179,11 @@ class KeyRotation:
         made = next((key for key in keys if key.credential_id == state.new_id), None)
         if made is not None and state.key is not None:
             return NewKey(state.key, made)
-        if len(keys) > 1:
-            self._delete_strays(state, keys)
+        if unknown := _unknown_key(state, keys):
+            raise KeyLimitError(
+                f"The user {unknown.user_name} has two keys, the most that IAM allows. "
+                f"{_may_be_ours(unknown, state)} {_AGAIN}"
+            )
         return self._make(state)
 
     def _make(self, state: RotationState) -> NewKey:
@@ -201,30 +205,17 @@ class KeyRotation:
         return new
 
     def _after_failed_creation(self, state: RotationState, error: BaseException) -> None:
-        """Remove a key that IAM made although the call failed: nobody knows its secret."""
+        """Name a key that IAM may have made although the call failed."""
         try:
+            unknown = None
             if not isinstance(error, KeyLifecycleError):
-                self._delete_strays(state, self._lifecycle.list_keys(self._user_name))
-            self._store.remove(state)
+                unknown = _unknown_key(state, self._lifecycle.list_keys(self._user_name))
+            if unknown is None:
+                self._store.remove(state)
+            else:
+                tell(error, f"{_may_be_ours(unknown, state)} {_AGAIN}")
         except BedrockError as left_behind:
-            _add(error, f"A key may have been made all the same ({left_behind.message}) {_AGAIN}")
-
-    def _delete_strays(self, state: RotationState, keys: list[LongTermKey]) -> None:
-        """Delete the keys that this rotation made and nobody got.
-
-        Raises:
-            KeyLimitError: the user has another key, which is somebody else's.
-        """
-        for key in keys:
-            if key.credential_id == state.old_id:
-                continue
-            if not state.started_at - _BEFORE <= key.created_at <= state.started_at + _AFTER:
-                raise KeyLimitError(
-                    f"The user {key.user_name} has two keys, the most that IAM allows, and no "
-                    f"rotation made {key.credential_id}. Delete one that is no longer in use."
-                )
-            self._lifecycle.delete(key.user_name, key.credential_id)
-            logger.warning("Deleted %s, made by a rotation cut short.", key.credential_id)
+            tell(error, f"A key may have been made all the same ({left_behind.message}) {_AGAIN}")
 
     # ------------------------------------------------------------------------------ the later steps
 
@@ -237,10 +228,10 @@ class KeyRotation:
         try:
             self._handover.deliver(new)
         except BaseException as error:
-            if self._handover.is_atomic:
+            if self._handover.has_not_arrived(error):
                 self._take_back(new, state, error)
             else:
-                _add(error, f"{_exists(new.listed, state)} {_AGAIN} {_how_to_delete(new.listed)}")
+                tell(error, f"{_exists(new.listed, state)} {_AGAIN} {how_to_delete(new.listed)}")
             raise
         state.key, state.is_handed_over = None, True
         # If this fails and the rotation is run again, the same key is handed over once more.
@@ -279,9 +270,9 @@ class KeyRotation:
             self._lifecycle.delete(listed.user_name, listed.credential_id)
         except BedrockError as left_behind:
             logger.warning("A key that nobody got is left behind. %s", left_behind)
-            _add(error, f"{_exists(listed, state)} {_AGAIN} {_how_to_delete(listed)}")
+            tell(error, f"{_exists(listed, state)} {_AGAIN} {how_to_delete(listed)}")
             return
-        _add(error, f"The old key {state.old_id} is unchanged; the new one was deleted again.")
+        tell(error, f"The old key {state.old_id} is unchanged; the new one was deleted again.")
         self._forget(state)
 
     def _handed_over_key(self, state: RotationState) -> ApiKey | None:
@@ -318,7 +309,7 @@ class KeyRotation:
         try:
             self._try_key(key)
         except BedrockError as error:
-            _add(error, stays)
+            tell(error, stays)
             raise
 
     def _save_if_possible(self, state: RotationState) -> None:
@@ -348,11 +339,23 @@ def _exists(new: LongTermKey, state: RotationState) -> str:
     )
 
 
-def _how_to_delete(new: LongTermKey) -> str:
-    command = new.retire_command
-    return f"To take the new key back: {command} && {command} --delete"
+def _unknown_key(state: RotationState, keys: list[LongTermKey]) -> LongTermKey | None:
+    """Return the key beside the old one, which this rotation or another person made."""
+    return next((key for key in keys if key.credential_id != state.old_id), None)
 
 
-def _add(error: BaseException, sentence: str) -> None:
-    if isinstance(error, BedrockError):
-        error.message = f"{error.message} {sentence}"
+def _may_be_ours(key: LongTermKey, state: RotationState) -> str:
+    return (
+        f"The old key {state.old_id} is unchanged. The key {key.credential_id}, made "
+        f"{key.created_at:%Y-%m-%d %H:%M:%S} UTC, is of a rotation that was cut short (it asked "
+        f"IAM for a key at {state.started_at:%H:%M:%S} UTC) or of another person: IAM does not "
+        f"say. {how_to_delete(key)}"
+    )
+
+
+def _printed_before(new: LongTermKey, old: LongTermKey, state: RotationState) -> KeyLifecycleError:
+    return KeyLifecycleError(
+        f"An earlier run printed the new key {new.credential_id} (fingerprint {state.fingerprint}),"
+        f" and its secret is not kept. The old key {state.old_id} is unchanged. If the new one is "
+        f"in use, retire the old one: {old.retire_command}. {how_to_delete(new)} {_AGAIN}"
+    )

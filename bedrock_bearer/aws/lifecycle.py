@@ -10,7 +10,7 @@ import logging
 import secrets
 import string
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -87,7 +87,8 @@ class KeyLifecycle:
         Args:
             user_name: an IAM user that exists.
             days: days until the key expires, 1 to 36600. Default: it never does.
-            handover: puts the key where it is used; if that fails, the key is deleted again.
+            handover: puts the key where it is used. If the key has certainly not arrived there, it
+                is deleted again; if that is not known, it stays, and the error names it.
 
         Raises:
             KeyCreationDeniedError: a policy refuses it.
@@ -103,8 +104,7 @@ class KeyLifecycle:
             logger.debug("%s", error)
         new = self.create_only(user_name, days=days)
         if handover is not None:
-            with self._deleted_on_failure(new):
-                handover.deliver(new)
+            self._hand_over(new, handover)
         return new
 
     def create_with_user(
@@ -136,12 +136,20 @@ class KeyLifecycle:
         try:
             with _iam_errors(f"The policy {policy_arn} was not attached to the user {name}"):
                 self._iam.attach_user_policy(UserName=name, PolicyArn=policy_arn)
-            return self.create(name, days=days, handover=handover)
+            new = self.create(name, days=days)
         except BaseException as error:
-            said = self._removed_again(name, error)
-            if isinstance(error, BedrockError):
-                error.message += f" {said}"
+            tell(error, self._removed_again(name, error))
             raise
+        if handover is None:
+            return new
+        try:
+            self._hand_over(new, handover)
+        except BaseException as error:
+            # Where the key may have arrived it stays, and its user with it.
+            if handover.has_not_arrived(error):
+                tell(error, self._removed_again(name, error))
+            raise
+        return new
 
     def list_keys(self, user_name: str | None = None) -> list[LongTermKey]:
         """Return the keys of a user, or of all users of the account, the oldest first."""
@@ -271,22 +279,27 @@ class KeyLifecycle:
                 UserName=user_name, ServiceSpecificCredentialId=credential_id, Status=status
             )
 
-    @contextmanager
-    def _deleted_on_failure(self, new: NewKey) -> Iterator[None]:
-        """Delete a new key if the block that hands it over fails."""
+    def _hand_over(self, new: NewKey, handover: Handover) -> None:
+        """Put a new key where it is used; delete it if it has certainly not arrived there."""
         try:
-            yield
+            handover.deliver(new)
         except BaseException as error:
-            listed = new.listed
-            said = f"The new key {listed.credential_id} was deleted again."
-            try:
-                self.delete(listed.user_name, listed.credential_id)
-            except BedrockError as left_behind:
-                said = f"The new key is left behind. {left_behind.message}"
-                logger.warning("%s", said)
-            if isinstance(error, BedrockError):
-                error.message += f" {said}"
+            tell(error, self._after_failed_handover(new, is_lost=handover.has_not_arrived(error)))
             raise
+
+    def _after_failed_handover(self, new: NewKey, *, is_lost: bool) -> str:
+        """Delete a key that nobody got; return a sentence on what exists now."""
+        listed = new.listed
+        if not is_lost:
+            return (
+                f"The new key {listed.credential_id} exists and is active, as it may have arrived. "
+                + how_to_delete(listed)
+            )
+        try:
+            self.delete(listed.user_name, listed.credential_id)
+        except BedrockError as left_behind:
+            return f"The new key is left behind. {left_behind.message} {how_to_delete(listed)}"
+        return f"The new key {listed.credential_id} was deleted again."
 
     def _removed_again(self, user_name: str, error: BaseException) -> str:
         """Remove a user that was made for a key; return a sentence on the outcome."""
@@ -299,6 +312,20 @@ class KeyLifecycle:
             logger.warning("%s", said)
             return said
         return f"The user {user_name}, made for it, was removed again."
+
+
+def how_to_delete(key: LongTermKey) -> str:
+    """Return a sentence with the commands that delete an active key."""
+    command = key.retire_command
+    return f"If nobody uses it, delete it: {command} && {command} --delete"
+
+
+def tell(error: BaseException, sentence: str) -> None:
+    """Add a sentence to an error's message; of an interrupt, which has none, log it."""
+    if isinstance(error, BedrockError):
+        error.message = f"{error.message} {sentence}"
+    else:
+        logger.warning("%s", sentence)
 
 
 def _check_days(days: int | None) -> None:

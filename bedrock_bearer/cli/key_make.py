@@ -18,7 +18,6 @@ from bedrock_bearer.cli.key_output import (
     print_steps,
 )
 from bedrock_bearer.cli.outcome import key_document, print_json
-from bedrock_bearer.errors import KeyLifecycleError
 
 if TYPE_CHECKING:
     from bedrock_bearer.aws.handover import Handover
@@ -151,22 +150,10 @@ def rotate(
         wait=wait,
     )
     done = rotation.run(retire_old=retire_old)
-    if done.is_resumed and stdout and not retire_old:
-        raise _printed_before(done)
-    if as_json and (done.is_resumed or not stdout):
+    if as_json and not stdout:
         print_json(_rotation_document(done))
     elif not as_json:
         click.echo("\n".join(_state(done, handover)), err=True)
-
-
-def _printed_before(done: Rotation) -> KeyLifecycleError:
-    new = done.new
-    command = new.retire_command
-    return KeyLifecycleError(
-        f"An earlier run printed the new key {new.credential_id} (fingerprint {done.fingerprint}), "
-        f"and its secret is not kept. If nobody has it, take it back ({command} && {command} "
-        "--delete) and run this again."
-    )
 
 
 def _handover(

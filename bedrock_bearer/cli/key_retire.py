@@ -54,7 +54,7 @@ def retire(
     if dry_run:
         print_steps([f"{does} {credential_id} of {user}"], as_json)
         return
-    if does == "deactivate" and not force and _is_last_active(key, keys):
+    if does == "deactivate" and not force and _is_last_active(key, _held(keys)):
         _ask(user, credential_id, as_json)
     change = {
         "delete": lifecycle.delete,
@@ -77,6 +77,16 @@ def _key_of(keys: list[LongTermKey], user: str, credential_id: str) -> LongTermK
     raise click.UsageError(f"{user} has no key {credential_id}; it has {held}.")
 
 
+def _held(keys: list[LongTermKey]) -> list[LongTermKey]:
+    """Return the keys without the new one of a rotation that was cut short: nobody has that."""
+    from bedrock_bearer.aws.state import StateStore
+
+    state = StateStore().find(keys)
+    if state is None or state.is_handed_over:
+        return keys
+    return [key for key in keys if key.credential_id == state.old_id]
+
+
 def _is_active(key: LongTermKey) -> bool:
     return key.status == "Active" and not key.is_expired()
 
@@ -91,8 +101,8 @@ def _ask(user: str, credential_id: str, as_json: bool) -> None:
     if not as_json:
         try:
             is_sure = click.confirm(
-                f"{credential_id} is the last active key of {user}: whoever uses it will be "
-                "refused. Deactivate it?",
+                f"{credential_id} is the last active key of {user} that anybody is known to have: "
+                "whoever uses it will be refused. Deactivate it?",
                 err=True,
             )
         except click.Abort:
@@ -103,8 +113,9 @@ def _ask(user: str, credential_id: str, as_json: bool) -> None:
 
 def _refuse(user: str, credential_id: str, as_json: bool) -> NoReturn:
     message = (
-        f"{credential_id} is the last active key of {user}, and was not deactivated. Make another "
-        "one first (bedrock-bearer key rotate), or give --force."
+        f"{credential_id} is the last active key of {user} that anybody is known to have, and was "
+        "not deactivated. Make another one first, or end the rotation that was cut short "
+        "(bedrock-bearer key rotate), or give --force."
     )
     print_failure("LastActiveKey", message, REFUSED, as_json=as_json)
     raise SystemExit(REFUSED)

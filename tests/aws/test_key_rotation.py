@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -352,19 +353,104 @@ def test_the_next_rotation_replaces_the_key_of_the_last_one(place: Place) -> Non
     assert place.held_key_is_accepted()
 
 
-def test_a_key_that_somebody_made_after_a_rotation_was_cut_short_is_not_deleted(
-    place: Place,
-) -> None:
+def test_a_key_that_another_person_may_have_made_is_named_and_never_deleted(place: Place) -> None:
     store = StateStore(place.state)
-    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    store.save(RotationState("app", place.old.credential_id, an_hour_ago))
-    other = place.lifecycle.create("app")
+    store.save(RotationState("app", place.old.credential_id, datetime.now(UTC)))
+    other = place.lifecycle.create("app").listed.credential_id
 
-    with pytest.raises(errors.KeyLimitError, match="no rotation made"):
+    with pytest.raises(errors.KeyLimitError, match="or of another person") as caught:
         place.rotate()
 
-    assert other.listed.credential_id in place.statuses()
-    assert store.find([place.old]) is not None
+    assert f"key retire app {other} --delete" in caught.value.message
+    assert place.statuses() == {place.old.credential_id: "Active", other: "Active"}
+
+    place.lifecycle.delete("app", other)
+    assert place.rotate(retire_old=True).is_retired
+
+
+def test_a_key_that_another_person_makes_while_iams_answer_is_lost_is_never_deleted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(_: KeyLifecycle, user_name: str, **__: Any) -> None:
+        place.iam.create_service_specific_credential(
+            UserName=user_name, ServiceName="bedrock.amazonaws.com"
+        )
+        raise errors.TransportError("No answer came.")
+
+    monkeypatch.setattr(KeyLifecycle, "create_only", lose)
+    with pytest.raises(errors.TransportError, match="or of another person") as caught:
+        place.rotate()
+
+    (other,) = set(place.statuses()) - {place.old.credential_id}
+    assert f"key retire app {other} --delete" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["file", "function"])
+def test_an_interrupt_after_the_key_arrived_does_not_delete_it(
+    kind: str, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Interrupted(ToFile):
+        def deliver(self, new: Any) -> None:
+            super().deliver(new)
+            raise KeyboardInterrupt
+
+    def store(key: ApiKey) -> None:
+        write_key_file(key, place.path, replace_existing=True)
+        raise KeyboardInterrupt
+
+    file = Interrupted(str(place.path), replace_existing=True)
+    with pytest.raises(KeyboardInterrupt):
+        place.rotate(file if kind == "file" else ToFunction(store))
+
+    assert place.held_key_is_accepted()
+    (new,) = set(place.statuses()) - {place.old.credential_id}
+    assert f"The new key {new} " in caplog.text
+    assert "Run the same command again" in caplog.text
+    assert place.rotate().new.credential_id == new
+
+
+def test_a_key_printed_by_an_earlier_run_does_not_retire_the_old_one(place: Place) -> None:
+    with open(os.devnull, "w") as stream:
+        done = place.rotate(ToStream(stream))
+        with pytest.raises(errors.KeyLifecycleError, match="An earlier run printed") as caught:
+            place.rotate(ToStream(stream), retire_old=True)
+
+    assert place.statuses()[place.old.credential_id] == "Active"
+    assert f"key retire app {place.old.credential_id}." in caught.value.message
+    assert f"key retire app {done.new.credential_id} --delete" in caught.value.message
+
+
+def test_a_rotation_after_one_that_was_ended_by_hand_is_a_new_one(place: Place) -> None:
+    place.rotate()
+    place.lifecycle.deactivate("app", place.old.credential_id)
+
+    with pytest.raises(errors.KeyLimitError, match="Delete the inactive one"):
+        place.rotate(retire_old=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fold -w 30",
+        "cut -c 1-60",
+        "cut -c 9-",
+        "base64 | tr -d '\\n'",
+        "sed 's,/,%2F,g'",
+        "fold; exit 3",
+    ],
+)
+def test_no_part_of_the_key_that_a_command_prints_is_shown(
+    command: str, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(errors.KeyLifecycleError):
+        place.rotate(ToCommand(f"tee '{place.path}' | {command}"))
+    shown, secret = capsys.readouterr().err, place.path.read_text()
+
+    assert "[API key]" in shown
+    shown = "".join(shown.split()).replace("%2F", "/")
+    encoded = base64.b64encode(secret.encode()).decode()
+    for text in (secret, encoded):
+        assert not [at for at in range(len(text) - 19) if text[at : at + 20] in shown]
 
 
 def test_two_rotations_at_once_are_refused(place: Place) -> None:
@@ -468,7 +554,7 @@ def test_a_rotation_that_is_killed_anywhere_loses_no_key_and_goes_on(
             # Nothing was left to do but to forget the rotation.
             continue
         try:
-            done = case.rotate(case.handover(kind), retire_old=retire_old)
+            done = go_on(case, kind, retire_old)
         except errors.KeyLimitError:
             # It was killed after its end was noted.
             finished += 1
@@ -513,10 +599,22 @@ def test_a_rotation_that_fails_anywhere_loses_no_key_and_goes_on(
             failed += 1
             assert isinstance(failure, errors.BedrockError), at
             with suppress(errors.KeyLimitError):
-                case.rotate(retire_old=True)
+                go_on(case, "file", retire_old=True)
             assert case.held_key_is_accepted(), at
         assert case.statuses()[case.old.credential_id] == "Inactive", at
     assert failed > 7
+
+
+def go_on(case: Place, kind: str, retire_old: bool) -> Rotation:
+    """Rotate again; delete the key that was made while nobody got IAM's answer."""
+    try:
+        return case.rotate(case.handover(kind), retire_old=retire_old)
+    except errors.KeyLimitError as error:
+        if "or of another person" not in error.message:
+            raise
+    for unknown in set(case.statuses()) - {case.old.credential_id}:
+        case.lifecycle.delete("app", unknown)
+    return case.rotate(case.handover(kind), retire_old=retire_old)
 
 
 def failure_at(point: str) -> Exception | None:

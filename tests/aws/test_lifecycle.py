@@ -16,6 +16,7 @@ from support.local import Switch, statement
 
 from bedrock_bearer import ApiKey, errors
 from bedrock_bearer.access import limit_key_age
+from bedrock_bearer.aws.handover import ToCommand, ToFile
 from bedrock_bearer.aws.lifecycle import KeyLifecycle
 from bedrock_bearer.keys.key_file import check_key_file, write_key_file
 from bedrock_bearer.local import LocalBedrock, local_client
@@ -269,6 +270,32 @@ def test_a_user_that_cannot_be_removed_again_is_named(
     assert caught.value.orphaned_user == "BedrockAPIKey-test"
     (orphan,) = KeyLifecycle(iam).find_orphaned_users()
     assert (orphan.user_name, orphan.created_at) == ("BedrockAPIKey-test", NOW)
+
+
+@pytest.mark.parametrize("method", ["create", "create_with_user"])
+def test_a_key_that_a_command_may_have_stored_is_not_deleted(
+    method: str, lifecycle: KeyLifecycle, tmp_path: Path
+) -> None:
+    user_name = "app" if method == "create" else "new"
+    handover = ToCommand(f"cat > {tmp_path / 'key'}; exit 1")
+    before = lifecycle.list_keys()
+    with pytest.raises(errors.KeyLifecycleError, match="may have arrived") as caught:
+        getattr(lifecycle, method)(user_name, handover=handover)
+
+    (new,) = set(lifecycle.list_keys()) - set(before)
+    assert ApiKey.parse((tmp_path / "key").read_text())
+    assert f"key retire {new.user_name} {new.credential_id} --delete" in caught.value.message
+
+
+def test_a_key_that_has_certainly_not_arrived_is_deleted_with_its_user(
+    lifecycle: KeyLifecycle, tmp_path: Path
+) -> None:
+    before = lifecycle.list_keys()
+    with pytest.raises(errors.ConfigurationError, match=r"deleted again.*was removed again"):
+        lifecycle.create_with_user(handover=ToFile(str(tmp_path / "none" / "key")))
+
+    assert lifecycle.list_keys() == before
+    assert lifecycle.find_orphaned_users() == []
 
 
 def test_a_user_that_exists_already_is_never_removed(lifecycle: KeyLifecycle, iam: Any) -> None:

@@ -212,6 +212,20 @@ def test_the_last_active_key_is_retired_only_with_a_yes(run: Run, old: str) -> N
     assert listed(run, "app")[0]["status"] == "Inactive"
 
 
+def test_the_key_in_use_is_retired_only_with_a_yes_while_nobody_has_the_new_one(
+    run: Run, old: str
+) -> None:
+    credential_id = listed(run, "app")[0]["credential_id"]
+    run("rotate", "app", "--to-command", "exit 1")
+    new = listed(run, "app")[1]["credential_id"]
+    unsure = run("retire", "app", credential_id)
+
+    assert unsure.exit_code == 4
+    assert "end the rotation that was cut short" in unsure.stderr
+    assert [key["status"] for key in listed(run, "app")] == ["Active", "Active"]
+    assert run("retire", "app", new).exit_code == 0
+
+
 def test_one_of_two_active_keys_is_retired_without_asking(run: Run, old: str) -> None:
     run("create", "app", "--stdout")
 
