@@ -275,7 +275,10 @@ def _is_about_keys(placed: PlacedStatement) -> bool:
     statement = placed.located.statement
     if any(_names(statement, service) or _tests_type(statement) for service in BEARER_SERVICES):
         return True
-    return not statement.condition and any(
+    # A NotAction is a list of the services that are in use.
+    if statement.condition or statement.not_action is not None:
+        return False
+    return any(
         covers_action(statement, f"{service}:{CALL_WITH_BEARER_TOKEN}")
         for service in BEARER_SERVICES
     )
@@ -317,7 +320,11 @@ def _resets(policy: _Policy) -> Iterator[Finding]:
         limits = statement.effect == "Deny" and AGE_KEY.lower() in _tested(statement)
         if not limits or not covers_action(statement, CREATE_KEY):
             continue
-        if policy.denies(Question(RESET_KEY, {}, creation_of_key(None).known)) is False:
+        # The request of a reset carries no age: a limit on it has nothing to compare.
+        if (
+            policy.denies(Question(RESET_KEY, {AGE_KEY: None}, creation_of_key(None).known))
+            is False
+        ):
             yield Finding(
                 "reset-open",
                 "information",

@@ -48,6 +48,13 @@ def found(*statements: dict[str, Any], policy_type: str | None = SCP) -> dict[st
     [
         # Other services have actions about bearer tokens, too.
         ([deny([USE, MANTLE, "logs:CallWithBearerToken", "sts:GetServiceBearerToken"])], {}),
+        # A list of the services that are in use is not about keys.
+        ([{**deny(None), "NotAction": ["bedrock:*", "s3:*"]}], {}),
+        # A reset carries no age, so a limit on the age does not cover it.
+        (
+            [deny([CREATE, "iam:ResetServiceSpecificCredential"], **LONGER_THAN_30, **FOREVER)],
+            {"age-without-null": 0, "reset-open": 0},
+        ),
         # Only one endpoint is closed.
         ([deny(USE)], {"mantle-open": 0}),
         ([deny(MANTLE)], {"bedrock-open": 0}),
