@@ -110,10 +110,22 @@ class KeyRotation:
         with self._store.locked():
             return self._run(retire_old)
 
+    def unfinished(self, *, retire_old: bool = False) -> RotationState | None:
+        """Return the rotation that `run` would go on with, or None; change nothing.
+
+        Raises:
+            KeyLimitError: the last rotation is done, and its old key is still there.
+        """
+        keys = self._lifecycle.list_keys(self._user_name)
+        return self._to_go_on_with(self._store.find(keys), keys, retire_old)
+
     def _run(self, retire_old: bool) -> Rotation:
         keys = self._lifecycle.list_keys(self._user_name)
-        state = self._unfinished(keys, retire_old)
+        kept = self._store.find(keys)
+        state = self._to_go_on_with(kept, keys, retire_old)
         if state is None:
+            if kept is not None:
+                self._store.remove(kept)
             keys = [self._lifecycle.key_to_replace(self._user_name)]
             state = RotationState(self._user_name, keys[0].credential_id, utc_now())
         found = {each.credential_id: each for each in keys}
@@ -149,9 +161,10 @@ class KeyRotation:
 
     # ----------------------------------------------------------------------------- one run's start
 
-    def _unfinished(self, keys: list[LongTermKey], retire_old: bool) -> RotationState | None:
-        """Return the rotation to go on with, or None if there is none or it is over."""
-        state = self._store.find(keys)
+    def _to_go_on_with(
+        self, state: RotationState | None, keys: list[LongTermKey], retire_old: bool
+    ) -> RotationState | None:
+        """Return the rotation, or None if there is none or it is over."""
         if state is None:
             return None
         found = {key.credential_id: key for key in keys}
@@ -169,10 +182,7 @@ class KeyRotation:
                 f"{state.old_id} is still active. Before the next rotation, retire that one, "
                 f"and later delete it: {old.retire_command}, then with --delete."
             )
-        if not is_over:
-            return state
-        self._store.remove(state)
-        return None
+        return None if is_over else state
 
     def _new_key(self, state: RotationState, keys: list[LongTermKey]) -> NewKey:
         """Return the new key of an earlier run, or make one."""

@@ -6,6 +6,7 @@ safe; 5 throttled or unavailable; 6 request rejected; 7 network; 8 undecided; 13
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import sys
@@ -127,4 +128,10 @@ def cli() -> None:
 
 def main() -> Any:
     """Run the command line."""
-    cli.main()
+    try:
+        cli.main()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo(f"Not everything was written: {error.strerror}.", err=True)
+        sys.exit(UNEXPECTED)

@@ -55,7 +55,8 @@ def describe(sources: tuple[str, ...], as_json: bool) -> None:
         raise click.UsageError("Give one SOURCE: env:NAME, file:PATH or - (standard input).")
     problem = problem_of_spec(sources[0]) if sources else None
     if problem:
-        raise click.UsageError(problem)
+        commands = ", ".join(sorted(key.commands))
+        raise click.UsageError(f"{problem} The commands of `key` are {commands}.")
     try:
         api_key = read_key(*sources)
     except BedrockError as error:

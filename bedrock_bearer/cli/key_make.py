@@ -132,15 +132,6 @@ def rotate(
     handover = _handover(out, stdout, to_command, render, replace_existing=True)
     handover.check()
     lifecycle = key_lifecycle()
-    if dry_run:
-        old = lifecycle.key_to_replace(user)
-        steps = [
-            f"make a second key for the user {user}, {_life(days)}",
-            f"wait until Bedrock accepts it, {wait:g} s at most",
-            f"write it to {handover.where}",
-        ]
-        print_steps([*steps, *[f"deactivate {old.credential_id}"] * retire_old], as_json)
-        return
     rotation = KeyRotation(
         lifecycle,
         user,
@@ -149,6 +140,19 @@ def rotate(
         days=days,
         wait=wait,
     )
+    if dry_run:
+        unfinished = rotation.unfinished(retire_old=retire_old)
+        if unfinished is None:
+            old_id = lifecycle.key_to_replace(user).credential_id
+            steps = [f"make a second key for the user {user}, {_life(days)}"]
+        else:
+            old_id = unfinished.old_id
+            steps = [f"go on with the rotation of {old_id} that was begun before"]
+        if unfinished is None or not unfinished.is_handed_over:
+            steps.append(f"wait until Bedrock accepts the new key, {wait:g} s at most")
+            steps.append(f"write it to {handover.where}")
+        print_steps([*steps, *[f"deactivate {old_id}"] * retire_old], as_json)
+        return
     done = rotation.run(retire_old=retire_old)
     if as_json and not stdout:
         print_json(_rotation_document(done))

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -200,3 +203,21 @@ def test_standard_input_without_a_key_is_refused(run: Run, stdin: str | bytes, w
     result = run("-", stdin=stdin)
     assert result.exit_code == 3
     assert words in result.stderr
+
+
+def test_a_mistyped_command_of_key_is_answered_with_the_commands(run: Run) -> None:
+    result = run("lst")
+
+    assert result.exit_code == 2
+    assert "The commands of `key` are create, describe, list, orphans, " in result.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this machine has no /dev/full")
+@pytest.mark.parametrize("arguments", [["policy", "deny-all"], ["policy", "lint", "--json"]])
+def test_a_full_disk_is_said_in_one_line(arguments: list[str]) -> None:
+    command = [sys.executable, "-c", "from bedrock_bearer.cli import main; main()", *arguments]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert "Not everything was written: No space left on device." in ended.stderr

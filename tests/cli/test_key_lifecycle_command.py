@@ -392,6 +392,23 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
     assert listed(run, "app") == before
 
 
+def test_a_dry_run_of_a_rotation_that_was_cut_short_says_that_it_goes_on(
+    run: Run, old: str, tmp_path: Path
+) -> None:
+    old_id = listed(run, "app")[0]["credential_id"]
+    run("rotate", "app", "--to-command", "exit 1")
+    arguments = ["rotate", "app", "--to-command", f"cat > {tmp_path / 'stored'}", "--retire-old"]
+    before = listed(run, "app")
+    dry = run(*arguments, "--dry-run")
+    after = listed(run, "app")
+    done = run(*arguments)
+
+    assert (dry.exit_code, done.exit_code) == (0, 0), dry.output
+    assert f"would go on with the rotation of {old_id}" in dry.stdout
+    assert f"would deactivate {old_id}" in dry.stdout
+    assert after == before
+
+
 def test_a_dry_run_of_the_removal_of_orphans_removes_none(run: Run, bedrock: LocalBedrock) -> None:
     key = bedrock.mint_key("LONG_TERM", user_name="BedrockAPIKey-left")
     bedrock.delete_key(key)
