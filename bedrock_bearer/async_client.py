@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.streams import AsyncConverseStream
     from bedrock_bearer.wire.attempt import Timeout
 
-    # Named in a type that is text.
+    # Used in an annotation that is a string.
     from bedrock_bearer.wire.foreign import AsyncHttpxClient  # noqa: F401
 
 

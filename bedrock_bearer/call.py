@@ -176,7 +176,7 @@ class Call(Generic[Reply]):
         except BedrockError:
             if self._retries.next_delay is None:
                 raise
-        # Most calls need no second attempt, and so none of what tenacity costs.
+        # tenacity takes time to set up, and most calls need no second attempt.
         await self._sleep(self._retries.next_delay or 0.0)
         retrying = self._retries.loop(self._sleep)
         result: Result = await retrying(self._attempt, exchange, *arguments)
@@ -235,7 +235,7 @@ class Call(Generic[Reply]):
         except BaseException as error:
             await response.close()
             if isinstance(error, BedrockError):
-                # The frames it came through have what the server sent in their variables.
+                # The frames of its traceback hold what the server sent.
                 error.with_traceback(None)
             raise
         return response, reader

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.operations import Operation, ProbeResult
     from bedrock_bearer.streams import ConverseStream
 
-    # Named in a type that is text.
+    # Used in an annotation that is a string.
     from bedrock_bearer.wire.foreign import HttpxClient  # noqa: F401
     from bedrock_bearer.wire.records import OnEvent
     from bedrock_bearer.wire.transport import AsyncTransport

@@ -130,7 +130,7 @@ class StreamReader:
         """Return what `error` means to the reader of a stream that has begun."""
         is_cut = isinstance(error, TransportError) and not isinstance(error, RequestTimeoutError)
         self._failure = self.interrupted(error.message) if is_cut else error
-        # The frames it came through have what the server sent in their variables.
+        # The frames of its traceback hold what the server sent.
         return self._failure.with_traceback(None)
 
     def interrupted(self, message: str) -> StreamInterruptedError:

@@ -64,7 +64,7 @@ class _Stream(Generic[OutputT_co]):
             except TransportError:
                 if not reader.has_all:
                     raise
-                # The reply is whole; that the connection does not end as it should costs only it.
+                # The reply is whole; a connection that does not end as it should is only closed.
                 reader.ended = True
         return event
 

@@ -229,7 +229,7 @@ def _split_resource(tail: str) -> tuple[str | None, str]:
         if tail.startswith(opening):
             return _read_resource(tail[len(opening) :])
     context = re.search(_CONTEXT, tail)
-    # Whoever pastes a denial may have cut something out; another sentence is not part of it.
+    # A pasted denial may have gaps; another sentence is not part of it.
     if context is None or re.search(_END_OF_SENTENCE, tail[: context.start()]):
         return None, ""
     return None, tail[context.start() :]

@@ -243,7 +243,7 @@ def _open_endpoints(policy: _Policy) -> Iterator[Finding]:
     for service, finding in (("bedrock-mantle", "mantle-open"), ("bedrock", "bedrock-open")):
         closed = denied[_other(service)]
         left_open = [kind for kind in closed if kind not in denied[service]]
-        # Who closes one endpoint only, and the other one for a type, means to.
+        # A policy that denies types on both endpoints has chosen which to leave open.
         if not left_open or (service == "bedrock" and denied["bedrock"]):
             continue
         kinds = " and ".join(left_open)

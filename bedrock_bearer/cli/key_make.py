@@ -227,7 +227,7 @@ def _note_fingerprint(new: NewKey) -> None:
     from bedrock_bearer.aws.state import StateStore
     from bedrock_bearer.errors import ConfigurationError
 
-    # The key has been handed over: that its fingerprint is not kept is no failure.
+    # The key has been handed over; a fingerprint that cannot be stored is not an error.
     with suppress(ConfigurationError):
         StateStore().note_fingerprint(new.listed.credential_id, new.key.fingerprint)
 

@@ -267,7 +267,7 @@ def _explain_denial(
     governing = GoverningPolicy.from_denial(denial, key)
     candidates: list[LocatedStatement] = []
     known = {**_creation(asked), **asked.known}
-    # The policies of whoever runs this prove nothing of a denial that names no principal.
+    # If the denial names no principal, the policies fetched may be those of another one.
     is_about_fetched = bool(denial.principal_arn or (key and key.principal_arn()))
     for one in (policies, fetched.policies if fetched else None):
         if one is None:

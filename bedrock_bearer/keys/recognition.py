@@ -14,7 +14,7 @@ _ASSIGNED = re.compile(r"(?:export\s+)?-{0,2}[A-Za-z_][\w-]*[=:]\s*")
 _BEARER = re.compile(r"(?i:(?:authorization:\s*)?(?:bearer|basic|x-api-key:|x-amz-bedrock:))\s+")
 
 _WHOLE = re.compile(
-    # Cut, a key may be as short as this, but a key alone in its place is no name of anything.
+    # These prefixes begin no ordinary name, so even a short piece of a key is recognized.
     r"ABSK\S+|bedrock-api-key-(?:YmVk\S*|$)|aws-external-anthropic-api-key-\S*"
     r"|A[KS]IA[A-Z0-9]{12,}|(?:sk-|AEAA|eyJ|IQoJ|FwoG|FQoG)\S{16,}"
 )

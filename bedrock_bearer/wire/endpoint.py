@@ -334,7 +334,7 @@ def _region_of_custom(
         return aws_host["region"], "the host name of the endpoint"
     if region is not None:
         return checked_region(region, "the region argument")
-    # A gateway's Region is its own affair: what the environment says must not refuse a key.
+    # A gateway may be in any Region, so the environment's Region must not refuse a key.
     if key is not None and key.region is not None:
         return checked_region(key.region, "the key itself")
     try:

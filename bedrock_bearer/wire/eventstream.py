@@ -140,7 +140,7 @@ class EventStreamDecoder:
                 raise _MalformedError(
                     "An event-stream message has a wrong checksum of its lengths."
                 )
-            # Refuse what cannot be before memory is taken for it.
+            # Refuse impossible lengths before memory is allocated for them.
             if not _OVERHEAD <= total - headers_length <= _MAX_REST or (
                 headers_length > MAX_HEADERS_BYTES
             ):

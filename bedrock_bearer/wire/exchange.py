@@ -113,7 +113,7 @@ class OwnExchange:
             if await self._send(connection, request, key):
                 self._connection = connection
                 return await self._head(connection)
-            # It was kept alive, and had ended before the request was out: nothing was processed.
+            # The server closed this unused connection before it had the request.
             lease.drop()
 
     async def _send(self, connection: Connection, request: WireRequest, key: ApiKey) -> bool:

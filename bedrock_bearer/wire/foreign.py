@@ -120,7 +120,7 @@ class HttpxSender:
                 request.method,
                 _parsed_url(self._family, request.url),
                 headers=_headers(request, key),
-                # Given as a stream, the body spares httpx a look for the headers set above.
+                # httpx does not check the headers above if the body is given as a stream.
                 stream=self._family.ByteStream(request.body),
                 extensions={"timeout": attempt.limits()},
             ),

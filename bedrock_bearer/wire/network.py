@@ -275,7 +275,7 @@ class TlsInTls:
         """Send some of the data; return how much."""
         self._flush()
         sent = self._tls.write(data)
-        # What does not leave now is sent first the next time.
+        # The rest is sent first the next time.
         with suppress(*_WOULD_BLOCK):
             self._flush()
         return sent

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.wire.body import (
@@ -19,7 +19,7 @@ from bedrock_bearer.wire.body import (
     without_context,
 )
 from bedrock_bearer.wire.exchange import Origin, OwnExchange
-from bedrock_bearer.wire.foreign import EVENT_LOOP, THREADS, ForeignConnections
+from bedrock_bearer.wire.foreign import EVENT_LOOP, THREADS, Colour, ForeignConnections
 from bedrock_bearer.wire.pool import Pool
 from bedrock_bearer.wire.scrub import Scrubber
 from bedrock_bearer.wire.translation import translate
@@ -29,9 +29,15 @@ if TYPE_CHECKING:
     import asyncio
 
     from bedrock_bearer.keys.api_key import ApiKey
+    from bedrock_bearer.wire.asyncio_network import LoopPlace, LoopStream
     from bedrock_bearer.wire.attempt import Attempt
     from bedrock_bearer.wire.clock import Clock
     from bedrock_bearer.wire.messages import WireRequest
+    from bedrock_bearer.wire.network import ThreadPlace, ThreadStream
+
+    Network = (
+        tuple[type[ThreadPlace], type[ThreadStream]] | tuple[type[LoopPlace], type[LoopStream]]
+    )
 
 
 DEFAULT_MAX_CONNECTIONS = 1000
@@ -40,14 +46,26 @@ DEFAULT_MAX_CONNECTIONS = 1000
 class BaseTransport:
     """What the transports of threads and of event loops have in common."""
 
+    _colour: ClassVar[Colour]
+
     def __init__(
-        self, pool: Pool, origin: Origin, foreign: ForeignConnections, max_reply_bytes: int
+        self,
+        url: str,
+        clock: Clock,
+        http_client: object = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
     ) -> None:
-        self._pool = pool
-        self._origin = origin
-        self._foreign = foreign
+        place_class, stream_class = self._network()
+        self._pool = Pool(clock, max_connections, place_class)
+        self._origin = Origin(url, stream_class)
+        self._foreign = ForeignConnections(self._colour, http_client)
         self._max_reply_bytes = max_reply_bytes
         self._scrubber = Scrubber()
+
+    def _network(self) -> Network:
+        """Return the classes of this colour: of a wait for a place, and of a connection."""
+        raise NotImplementedError
 
     async def open(self, request: WireRequest, key: ApiKey, attempt: Attempt) -> OpenResponse:
         """Send `request` and return the reply as soon as its head has come.
@@ -85,22 +103,12 @@ class BaseTransport:
 class Transport(BaseTransport):
     """Sends requests for threads."""
 
-    def __init__(
-        self,
-        url: str,
-        clock: Clock,
-        http_client: object = None,
-        max_connections: int = DEFAULT_MAX_CONNECTIONS,
-        max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
-    ) -> None:
+    _colour = THREADS
+
+    def _network(self) -> Network:
         from bedrock_bearer.wire.network import ThreadPlace, ThreadStream
 
-        super().__init__(
-            Pool(clock, max_connections, ThreadPlace),
-            Origin(url, ThreadStream),
-            ForeignConnections(THREADS, http_client),
-            max_reply_bytes,
-        )
+        return ThreadPlace, ThreadStream
 
     def watch(self, response: OpenResponse, owner: object) -> None:
         """Give the connection of a response back when `owner` is dropped."""
@@ -110,23 +118,13 @@ class Transport(BaseTransport):
 class AsyncTransport(BaseTransport):
     """Sends requests for the tasks of one event loop."""
 
-    def __init__(
-        self,
-        url: str,
-        clock: Clock,
-        http_client: object = None,
-        max_connections: int = DEFAULT_MAX_CONNECTIONS,
-        max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
-    ) -> None:
+    _colour = EVENT_LOOP
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _network(self) -> Network:
         from bedrock_bearer.wire.asyncio_network import LoopPlace, LoopStream
 
-        super().__init__(
-            Pool(clock, max_connections, LoopPlace),
-            Origin(url, LoopStream),
-            ForeignConnections(EVENT_LOOP, http_client),
-            max_reply_bytes,
-        )
-        self._loop: asyncio.AbstractEventLoop | None = None
+        return LoopPlace, LoopStream
 
     def _check_usable(self) -> None:
         super()._check_usable()
