@@ -49,7 +49,7 @@ class StreamReader:
         self._request_id = request_id
         self._decoder = EventStreamDecoder()
         self._messages: deque[EventStreamMessage] = deque()
-        self._accumulator = StreamAccumulator()
+        self._accumulator = StreamAccumulator(self._joined)
         self._next: StreamEvent | None = None
         self._has_begun = False
         self._last: StreamEvent | None = None
@@ -189,8 +189,16 @@ class StreamReader:
 
     def _text(self, value: HeaderValue | None) -> str:
         """Return a header as text without echoes of the key."""
-        text = "" if value is None else str(value)
-        return self.clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        text: str = self._joined("" if value is None else str(value))
+        return text
+
+    def _joined(self, joined: str | bytes) -> Any:
+        """Return what was joined, without an echo of the key: each piece held a part of it."""
+        if isinstance(joined, bytes):
+            return self.clean(joined)
+        data = joined.encode("utf-8", "surrogatepass")
+        clean = self.clean(data)
+        return joined if clean is data else clean.decode("utf-8", "replace")
 
     def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from bedrock_bearer.converse.base import WireModel, read_document
@@ -52,9 +53,13 @@ class StreamAccumulator:
     The input of a tool is parsed when its block stops. Until then, or if it is not JSON, `input`
     is the text so far, a str. A block of an unknown kind becomes an `UnknownContent` with the keys
     `start` and `deltas`; unknown events are in `unknown_events`.
+
+    Args:
+        clean: takes out of a text or a blob what the pieces that it was joined of did not show.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Callable[[Any], Any] = lambda joined: joined) -> None:
+        self._clean = clean
         self.unknown_events: list[UnknownEvent] = []
         self._blocks: list[_Block] = []
         self._open: dict[int, _Block] = {}
@@ -97,7 +102,7 @@ class StreamAccumulator:
 
     def _begin(self, index: int, start: ContentBlockStart | None) -> _Block:
         self._end(index)
-        block = self._open[index] = _Block(start)
+        block = self._open[index] = _Block(start, self._clean)
         self._blocks.append(block)
         return block
 
@@ -137,8 +142,9 @@ class _Pieces:
 class _Block:
     """Collects the parts of one block, and makes its content of them, as wire dicts."""
 
-    def __init__(self, start: ContentBlockStart | None) -> None:
+    def __init__(self, start: ContentBlockStart | None, clean: Callable[[Any], Any]) -> None:
         self._start = start
+        self._clean = clean
         self._parts: defaultdict[str, list[Any]] = defaultdict(list)
         self._pieces: defaultdict[str, _Pieces] = defaultdict(_Pieces)
         self._siblings: dict[str, Any] = {}
@@ -212,7 +218,7 @@ class _Block:
         return [{"text": text}] if "text" in self._pieces else []
 
     def _joined(self, part: str) -> Any:
-        return self._pieces[part].join() if part in self._pieces else ""
+        return self._clean(self._pieces[part].join()) if part in self._pieces else ""
 
     def _started(self) -> list[dict[str, Any]]:
         match self._start:
@@ -220,7 +226,7 @@ class _Block:
                 parsed = self._parts.get("parsed") or [self._joined("input")]
                 return [{"toolUse": {**self._start.tool_use.to_wire(), "input": parsed[0]}}]
             case ToolResultStart():
-                content = _join_texts(self._parts.get("result", []))
+                content = _join_texts(self._parts.get("result", []), self._clean)
                 return [{"toolResult": {**self._start.tool_result.to_wire(), "content": content}}]
             case ImageStart():
                 image = _join_image(self._parts.get("image", []))
@@ -245,7 +251,9 @@ def _parse_tool_input(text: str) -> Any:
         return text
 
 
-def _join_texts(pieces: list[ToolResultBlockDelta]) -> list[dict[str, Any]]:
+def _join_texts(
+    pieces: list[ToolResultBlockDelta], clean: Callable[[Any], Any]
+) -> list[dict[str, Any]]:
     """Return the content of a tool's result. Neighbouring texts are pieces of one text."""
     contents: list[dict[str, Any]] = []
     texts: list[str] = []
@@ -254,11 +262,11 @@ def _join_texts(pieces: list[ToolResultBlockDelta]) -> list[dict[str, Any]]:
             texts.append(piece.text)
             continue
         if texts:
-            contents.append({"text": "".join(texts)})
+            contents.append({"text": clean("".join(texts))})
             texts = []
         contents.append(piece.to_wire())
     if texts:
-        contents.append({"text": "".join(texts)})
+        contents.append({"text": clean("".join(texts))})
     return contents
 
 

@@ -74,6 +74,9 @@ class LoopStream:
         # asyncio gives None for a connection that ended as the handshake did.
         if transport is None:
             raise ConnectionResetError(0, "the connection was closed")
+        # They would be taken for what the server says over TLS.
+        if protocol.received:
+            raise ConnectionResetError(0, "bytes came before TLS was spoken")
         protocol.use(transport)
 
     async def write(self, pieces: list[memoryview], phase: str = "write") -> bool:

@@ -82,11 +82,12 @@ class OpenResponse:
                 while body.write(await self._next()) and body.tell() < MAX_ERROR_BYTES:
                     pass
         self._attempt.check_deadline()
-        return WireResponse(
-            self.status,
-            self.headers,
-            self._scrubber.bytes(body.getvalue(), self._attempt.whole_limit),
-        )
+        try:
+            clean = self._scrubber.bytes(body.getvalue(), self._attempt.whole_limit)
+            return WireResponse(self.status, self.headers, clean)
+        except BedrockError as error:
+            failure = without_context(error)
+        raise failure
 
     async def next_chunk(self) -> bytes:
         """Return the next bytes of the body; nothing at its end. Echoes of the key are in it.

@@ -27,6 +27,9 @@ SEGMENT = 64 * 1024
 OVERLAP = 8 * 1024
 """So much of a segment is looked at again with the next one: an echo may lie across."""
 
+MOST_SEGMENTS_WITH_ECHOES = 8
+"""After so many, all the rest is taken for one echo: it is work to find each."""
+
 MOST_KEYS = 64
 
 _LONG_TERM_PREFIX = b"ABSK"
@@ -34,7 +37,8 @@ _SHORT_TERM_PREFIX = b"bedrock-api-key-"
 _INNER_SECRETS = re.compile(
     rb"(?:^[^:?&]*-at-[0-9]{12}:|[?&]X-Amz-(?:Signature|Security-Token)=)([^&]+)"
 )
-_BETWEEN = b" \t\r\n\f\v"
+# A text in UTF-16 has a zero between any two characters.
+_BETWEEN = b" \t\r\n\f\v\0"
 _JSON_WRAPS = (b"\\n", b"\\r", b"\\t")
 
 _NAMED = {
@@ -55,16 +59,19 @@ _NAMED = {
     "sol": "/",
 }
 _SPELLINGS = (
-    r"\\\\*u00(?P<json>[0-9a-fA-F]{2})"
-    r"|\\\\*x(?P<hex>[0-9a-fA-F]{2})"
+    # A row of backslashes is read from its beginning alone: from each of them it would take hours.
+    r"(?<!\\)\\+u00(?P<json>[0-9a-fA-F]{2})"
+    r"|(?<!\\)\\+x(?P<hex>[0-9a-fA-F]{2})"
     r"|&#0{0,5}(?P<decimal>[0-9]{1,3});?"
     r"|&#[xX]0{0,5}(?P<entity>[0-9a-fA-F]{1,2});?"
     r"|&(?P<name>[a-z]{2,7});"
     r"|%(?P<url>[0-9a-fA-F]{2})"
-    r"|(?P<tag><w?br ?/?>)"
+    r"|(?P<tag></?[a-zA-Z][^<>]{0,200}>)"
 )
 _SPELLING = re.compile(_SPELLINGS)
-_SPELLING_OR_BETWEEN = re.compile(_SPELLINGS + r"|(?P<between>\\\\*[nrt]|=\r?\n|[ \t\r\n\f\v\\]+)")
+_SPELLING_OR_BETWEEN = re.compile(
+    _SPELLINGS + r"|(?P<between>(?<!\\)\\+[nrt]?|=\r?\n|[ \t\r\n\f\v\0]+)"
+)
 _MOST_LAYERS = 4
 
 
@@ -154,10 +161,15 @@ class Scrubber:
     def bytes(self, data: bytes, check: Callable[[], object] = lambda: None) -> bytes:
         """Return `data` without echoes. `check` is called now and then, and may raise."""
         marks: list[tuple[int, int]] = []
+        with_echoes = 0
         for begin in range(0, len(data), SEGMENT):
             check()
             segment = data[begin : begin + SEGMENT + OVERLAP]
             if self.finds(segment):
+                with_echoes += 1
+                if with_echoes > MOST_SEGMENTS_WITH_ECHOES:
+                    marks.append((begin, len(data)))
+                    break
                 for plain, starts, ends in _spelled_out(segment.decode("latin-1")):
                     found = self._runs(plain.encode("latin-1"))
                     marks += [(begin + starts[a], begin + ends[b - 1]) for a, b in found]
@@ -225,7 +237,7 @@ def _layers(data: bytes) -> Iterator[bytes]:
     for wrap in _JSON_WRAPS:
         data = data.replace(wrap, b"")
     yield data.replace(b"\\", b"")
-    if b"%" in data or b"&" in data or b"\\u00" in data or b"\\x" in data or b"br>" in data:
+    if b"%" in data or b"&" in data or b"\\u00" in data or b"\\x" in data or b"<" in data:
         text = data.decode("latin-1")
         for _ in range(_MOST_LAYERS):
             before, text = text, _SPELLING.sub(_character, text)

@@ -8,6 +8,7 @@ import json
 import logging
 import pickle
 import textwrap
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clients import Colour
 from support.keys import long_term_key, short_term_key
-from support.replies import FRAMES, REPLY, START, delta
+from support.replies import FRAMES, REPLY, START, delta, event
 from support.server import Received, chunk, http_reply, serve, stream_head
 
 from bedrock_bearer import ApiKey, BedrockError, RetryPolicy
+from bedrock_bearer.errors import RequestTimeoutError
+from bedrock_bearer.wire.attempt import Attempt
 from bedrock_bearer.wire.eventstream import encode_message
 from bedrock_bearer.wire.scrub import REPLACEMENT, WINDOW, Scrubber
 
@@ -47,6 +50,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "wrapped": lambda key: "\n".join(textwrap.wrap(key, 11)),
     "wrapped in JSON": lambda key: "\\r\\n".join(textwrap.wrap(key, 13)),
     "wrapped by HTML": lambda key: "<wbr>".join(textwrap.wrap(key, 9)),
+    "wrapped by tags": lambda key: "<b></b>".join(textwrap.wrap(key, 8)),
+    "in UTF-16": "\0".join,
     "the beginning": lambda key: key[:WINDOW],
     "the end": lambda key: key[-WINDOW:],
     "a part": lambda key: key[37 : 37 + WINDOW],
@@ -55,7 +60,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 def leaks(text: str) -> list[str]:
     """Return what 20 characters of a key a text shows, whatever stands between them."""
-    plain = html.unescape("".join(text.split())).replace("\\", "")
+    plain = html.unescape("".join(text.split())).replace("\\", "").replace("\0", "")
     return [
         key[start : start + WINDOW]
         for key in KEYS
@@ -141,6 +146,27 @@ def test_an_echo_across_the_parts_that_are_looked_at_one_by_one_is_found() -> No
         assert scrubber.bytes(body) == b" " * place + REPLACEMENT.encode() + b"." * 200_000
 
 
+def test_a_long_row_of_backslashes_takes_no_time() -> None:
+    scrubber = Scrubber()
+    scrubber.learn(ApiKey.parse(LONG))
+    body = b"\\u0041" + b"\\" * 500_000
+    began = time.monotonic()
+
+    assert scrubber.bytes(body) == body
+    assert b"\\" * 60_000 in scrubber.bytes(LONG.encode() + body)
+    assert time.monotonic() - began < 5
+
+
+def test_the_rest_of_a_body_that_is_full_of_echoes_is_taken_for_one() -> None:
+    scrubber = Scrubber()
+    scrubber.learn(ApiKey.parse(LONG))
+    clean = scrubber.bytes((LONG.encode() + b".") * 20_000)
+
+    assert clean.endswith(b"." + REPLACEMENT.encode())
+    assert leaks(clean.decode()) == []
+    assert clean.count(b".") < 10_000
+
+
 def test_a_scrubber_shows_and_keeps_no_key() -> None:
     scrubber = Scrubber()
     scrubber.learn(ApiKey.parse(LONG))
@@ -220,7 +246,7 @@ PLACES = [
     in_event,
 ]
 # In an event, a text that is wrapped in short pieces is a text like any other.
-SHORT_WRAPS = ("wrapped", "wrapped in JSON", "wrapped by HTML")
+SHORT_WRAPS = ("wrapped", "wrapped in JSON", "wrapped by HTML", "wrapped by tags")
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
@@ -260,3 +286,42 @@ def test_no_echo_reaches_errors_replies_records_or_logs(
     everything = "\n".join([*shown, repr(records), caplog.text])
     assert len(everything) > 100
     assert leaks(everything) == []
+
+
+@pytest.mark.parametrize("key", KEYS, ids=["long-term", "short-term"])
+def test_pieces_of_a_key_are_not_joined_to_a_whole_one(key: str, colour: Colour) -> None:
+    pieces = textwrap.wrap(key, 9)
+    tool = {"toolUse": {"toolUseId": "id", "name": "tool"}}
+    inputs = ['{"key": "', *pieces, '"}']
+    body = as_chunks(
+        START,
+        *map(delta, pieces),
+        event("contentBlockStart", {"contentBlockIndex": 1, "start": tool}),
+        *(
+            event("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": i}}})
+            for i in inputs
+        ),
+        *FRAMES[-2:],
+    )
+    with colour.streaming(body, api_key=key) as stream:
+        reply = stream.final_response()
+
+    assert reply.text == REPLACEMENT
+    assert reply.tool_uses[0].input == {"key": REPLACEMENT}
+
+
+def test_a_reply_that_took_too_long_to_look_through_shows_no_key(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(attempt: Attempt) -> None:
+        raise attempt.timeout_error("read")
+
+    monkeypatch.setattr(Attempt, "whole_limit", too_late)
+    with (
+        serve([http_reply(LONG.encode())]) as server,
+        colour.client(server.url, api_key=LONG, retry=ONCE) as client,
+        pytest.raises(RequestTimeoutError) as caught,
+    ):
+        client.converse()
+
+    assert leaks(shown_of(caught.value)) == []

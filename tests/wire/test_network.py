@@ -21,12 +21,16 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clients import KEY, MODEL, Colour
+from support.hostile import Peer, hostile
 from support.replies import FRAMES, REPLY, ok
 from support.server import CLOSE, chunk, http_reply, serve, stream_head
 
 from bedrock_bearer import AsyncBedrockClient, RetryPolicy, Timeout, errors
-from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, Protocol
+from bedrock_bearer.wire.asyncio_network import MAX_WAITING_BYTES, LoopStream, Protocol
+from bedrock_bearer.wire.attempt import Attempt
 from bedrock_bearer.wire.chunks import ChunkMerger
+from bedrock_bearer.wire.clock import SYSTEM_CLOCK
+from bedrock_bearer.wire.tls import load_authorities
 
 ONCE = RetryPolicy(max_attempts=1)
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
@@ -323,6 +327,28 @@ def test_tls_passes_through_a_tunnel(
                 assert stream.final_response().text == "Hello there"
 
     assert server.connections == 1
+
+
+async def test_what_a_proxy_sends_before_tls_is_not_taken_for_the_servers_reply(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tls = trusted_tls(monkeypatch, tmp_path)
+
+    def forge(peer: Peer) -> None:
+        peer.send(ok())
+        with tls.wrap_socket(peer.connection, server_side=True) as spoken:
+            spoken.recv(1)
+
+    with hostile(forge) as proxy:
+        attempt = Attempt(SYSTEM_CLOCK, Timeout.of(5), SYSTEM_CLOCK.monotonic(), None)
+        attempt.begin_connecting()
+        stream = await LoopStream.connect("127.0.0.1", proxy.port, attempt)
+        while not stream.is_readable():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        with pytest.raises(OSError, match="before TLS"):
+            await stream.start_tls(load_authorities(), "127.0.0.1")
+        stream.close()
 
 
 # ------------------------------------------------------------------------------- an event loop's
