@@ -52,7 +52,7 @@ class StreamReader:
         self._accumulator = StreamAccumulator(self._joined)
         self._next: StreamEvent | None = None
         self._has_begun = False
-        self._last: StreamEvent | None = None
+        self._has_figures = False
         self._failure: BedrockError | None = None
         self.clean: Callable[[bytes], bytes] = bytes
         """Takes echoes of the key out of parts of the body."""
@@ -66,7 +66,7 @@ class StreamReader:
     @property
     def has_all(self) -> bool:
         """Whether the last event of a reply has come: `messageStop` and the figures."""
-        return self.complete and isinstance(self._last, ConverseStreamMetadataEvent)
+        return self.complete and self._has_figures
 
     def feed(self, data: bytes | None, *, has_echo: bool = False) -> None:
         """Take the next bytes of the body; None when there are no more.
@@ -107,7 +107,7 @@ class StreamReader:
         if self._messages:
             event = self._event(self._messages.popleft())
             self._accumulator.add(event)
-            self._last = event
+            self._has_figures = self._has_figures or isinstance(event, ConverseStreamMetadataEvent)
             self._has_begun = True
             return event
         if self.ended and not self.complete:

@@ -98,6 +98,13 @@ class WireModel(BaseModel):
             return json.dumps(self.to_wire()).encode("ascii")
 
 
+UNCOUNTED_BYTES = 500_000
+"""JSON up to here is parsed whatever it holds."""
+
+MAX_CONTAINERS = 200_000
+MAX_VALUES = 2_000_000
+
+
 class _Shown:
     """Something with a repr of its own."""
 
@@ -143,9 +150,14 @@ def load_json(data: bytes) -> Any:
     """Parse JSON as `json.loads` does, but in most cases much faster.
 
     Raises:
-        ValueError: the data is not JSON.
+        ValueError: the data is not JSON, or holds more values than any reply.
         RecursionError: the data is nested too deeply.
     """
+    # An object of two bytes takes 64 and more in memory, as a model up to a thousand.
+    if len(data) > UNCOUNTED_BYTES and (
+        data.count(b"{") + data.count(b"[") > MAX_CONTAINERS or data.count(b",") > MAX_VALUES
+    ):
+        raise ValueError("the JSON holds more values than any reply")
     try:
         return from_json(data)
     except ValueError:

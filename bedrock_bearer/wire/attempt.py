@@ -133,7 +133,8 @@ class Attempt:
             RequestTimeoutError: the call's deadline has passed.
         """
         self.check_deadline()
-        self._start(self.timeout.reply)
+        if not self._is_last_wait:
+            self._start(self.timeout.reply)
 
     def begin_last_wait(self) -> None:
         """Start the time for the end of a body of which all that matters has come."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import ssl
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ import pytest
 import trustme
 from support.clients import KEY, ClientHandle, Colour
 from support.hostile import Behaviour, Peer, hostile, tunnel
-from support.replies import FRAMES, REPLY, START, delta
+from support.replies import FRAMES, REPLY, START, delta, event
 from support.server import chunk, http_reply, stream_head
 
 from bedrock_bearer import AsyncBedrockClient, BedrockError, RetryPolicy, Timeout, errors
@@ -688,6 +689,34 @@ def test_a_stream_is_whole_when_its_last_event_came_though_the_body_stays_open(
         began = time.monotonic()
         assert call(client, "stream") == "Hello there"
     assert time.monotonic() - began < SLACK
+
+
+def test_json_that_would_take_many_times_its_size_in_memory_is_refused(colour: Colour) -> None:
+    objects = json.dumps(REPLY)[:-1].encode() + b', "x": [' + b"{}," * 290_000 + b"0]}"
+
+    def answer(peer: Peer) -> None:
+        peer.request()
+        peer.send(http_reply(objects))
+        behave(peer)
+
+    with hostile(answer) as server, colour.client(server.url, timeout=20, retry=ONCE) as client:
+        with pytest.raises(errors.ResponseDecodeError):
+            client.converse()
+        assert call(client, "stream") == "Hello there"
+
+
+def test_events_without_end_after_the_last_one_do_not_hold_up_the_reply(colour: Colour) -> None:
+    def answer(peer: Peer) -> None:
+        peer.request()
+        peer.send(stream_head() + b"".join(map(chunk, FRAMES)))
+        for _ in range(200):
+            peer.send(chunk(event("ping", {})))
+            time.sleep(0.02)
+
+    with hostile(answer) as server, colour.client(server.url, timeout=5, retry=ONCE) as client:
+        began = time.monotonic()
+        assert call(client, "stream") == "Hello there"
+        assert time.monotonic() - began < SLACK
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
