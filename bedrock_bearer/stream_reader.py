@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.wire.eventstream import HeaderValue
 
+PART_CHARACTERS = 2 * 1024
+OVERLAP = 512
+"""So much of a part is looked at again with the next one: an echo may lie across."""
+
 
 def text_of(event: StreamEvent) -> str | None:
     """Return the text that an event adds to the reply, if any."""
@@ -196,9 +200,12 @@ class StreamReader:
         """Return what was joined, without an echo of the key: each piece held a part of it."""
         if isinstance(joined, bytes):
             return self.clean(joined)
-        data = joined.encode("utf-8", "surrogatepass")
-        clean = self.clean(data)
-        return joined if clean is data else clean.decode("utf-8", "replace")
+        # Part by part, since a long text that holds none is not worth a copy.
+        for start in range(0, len(joined), PART_CHARACTERS):
+            part = joined[start : start + PART_CHARACTERS + OVERLAP].encode("utf-8", "replace")
+            if self.clean(part) is not part:
+                return self.clean(joined.encode("utf-8", "replace")).decode("utf-8", "replace")
+        return joined
 
     def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
         try:

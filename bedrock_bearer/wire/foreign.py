@@ -131,7 +131,20 @@ class HttpxSender:
 
     def head(self, response: Any) -> tuple[int, RawHeaders]:
         """Return the status and the headers of a response."""
-        return response.status_code, response.headers.raw
+        headers = response.headers.raw
+        if response.is_stream_consumed:
+            # httpx has decoded the body.
+            headers = [pair for pair in headers if pair[0].lower() != b"content-encoding"]
+        return response.status_code, headers
+
+    def pieces(self, response: Any) -> Any:
+        """Return the body to iterate over, also where an event hook of the caller's has read it.
+
+        Its connection may serve another request by then.
+        """
+        if response.is_stream_consumed:
+            return self._family.ByteStream(response.content)
+        return response.stream
 
 
 class MockSender:
@@ -169,6 +182,10 @@ class MockSender:
         """Return the status and the headers of a response."""
         return response.status, response.headers
 
+    def pieces(self, response: Any) -> Any:
+        """Return the body to iterate over."""
+        return response.stream
+
 
 Sender = HttpxSender | MockSender
 
@@ -193,7 +210,7 @@ class ThreadForeignExchange(_ForeignExchange):
         attempt.request_was_sent = True
         send = functools.partial(self._sender.send, request, key, attempt)
         self._response = _within(attempt, send, _close)
-        self._chunks = iter(self._response.stream)
+        self._chunks = iter(self._sender.pieces(self._response))
         return self._sender.head(self._response)
 
     async def next_data(self) -> bytes:
@@ -229,7 +246,7 @@ class LoopForeignExchange(_ForeignExchange):
         attempt.begin_reply()
         attempt.request_was_sent = True
         self._response = await _within_loop(attempt, self._sender.send(request, key, attempt))
-        self._chunks = aiter(self._response.stream)
+        self._chunks = aiter(self._sender.pieces(self._response))
         return self._sender.head(self._response)
 
     async def next_data(self) -> bytes:

@@ -65,6 +65,8 @@ class ThreadStream:
         self._socket = connected
         # What the server sent before it had taken the whole request; none is its end.
         self._early: bytes | None = None
+        # When the server must have taken more of what it takes nothing of now.
+        self._blocked_until: float | None = None
         self._is_busy = False
         self._is_closed = False
 
@@ -127,6 +129,7 @@ class ThreadStream:
             RequestTimeoutError: the server took nothing in time.
         """
         self._is_busy = True
+        self._blocked_until = None
         try:
             self._socket.settimeout(0)
             for piece in pieces:
@@ -134,6 +137,7 @@ class ThreadStream:
                 while sent < len(piece):
                     try:
                         sent += self._socket.send(piece[sent : sent + SEND_BYTES])
+                        self._blocked_until = None
                     except _WOULD_BLOCK:
                         if not self._until_writable(phase):
                             return False
@@ -146,8 +150,13 @@ class ThreadStream:
 
     def _until_writable(self, phase: str) -> bool:
         limit = self.attempt.limit(phase)
+        if limit is not None:
+            # Bytes of TLS's own may come again and again meanwhile.
+            now = self.attempt.clock.monotonic()
+            self._blocked_until = self._blocked_until or now + limit
+            limit = max(0.0, self._blocked_until - now)
         readable, writable = ready_for(self._socket.fileno(), limit, to_write=True)
-        if not readable and not writable:
+        if limit == 0 or (not readable and not writable):
             raise self.attempt.timeout_error(phase)
         if not readable:
             return True

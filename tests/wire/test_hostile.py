@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -662,6 +663,28 @@ def test_an_upload_may_take_long_as_long_as_the_server_takes_some_of_it(colour: 
     limits = Timeout(write=0.3, read=2)
     with hostile(slowly) as server, colour.client(server.url, timeout=limits, retry=ONCE) as client:
         assert client.converse(messages="x" * 8_000_000).text == "Hello there"
+
+
+def test_a_server_that_takes_nothing_cannot_prolong_the_wait_with_bytes_of_tls(
+    colour: Colour, authority: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_nothing(peer: Peer) -> None:
+        peer.connection.recv(100)
+        with socket.socket(fileno=peer.connection.detach()) as below:
+            # A record of TLS that does not end.
+            below.sendall(b"\x17\x03\x03\x40\x00")
+            for _ in range(100):
+                below.sendall(b"x")
+                time.sleep(0.05)
+
+    over_tls = Way("over TLS", over_tls=True)
+    with reached(take_nothing, over_tls, colour, authority, monkeypatch) as client:
+        messages = "x" * 8_000_000
+        began = time.monotonic()
+        with pytest.raises(errors.RequestTimeoutError) as caught:
+            client.converse(messages=messages, timeout=Timeout(write=0.3))
+        assert caught.value.phase == "write"
+        assert time.monotonic() - began < 3
 
 
 def test_a_server_that_answers_before_it_took_the_request_is_heard(colour: Colour) -> None:

@@ -208,6 +208,26 @@ def test_a_callers_own_client_sends_the_calls(family: Any, colour: Colour) -> No
 
 
 @families
+def test_a_reply_that_an_event_hook_has_read_is_not_lost(family: Any, colour: Colour) -> None:
+    async def read_in_loop(response: Any) -> None:
+        await response.aread()
+
+    hooks = {"response": [read_in_loop if colour.is_async else lambda response: response.read()]}
+    packed = http_reply(
+        gzip.compress(json.dumps(REPLY).encode()), headers={"content-encoding": "gzip"}
+    )
+    with (
+        own_client(colour, family, event_hooks=hooks) as own,
+        serve([ok(), packed, streamed()]) as server,
+        colour.client(server.url, http_client=own, retry=ONCE, timeout=2) as client,
+    ):
+        assert client.converse().text == "Hello there"
+        assert client.converse().text == "Hello there"
+        with client.stream() as stream:
+            assert stream.final_response().text == "Hello there"
+
+
+@families
 def test_closing_our_client_leaves_the_callers_own_open(family: Any, colour: Colour) -> None:
     with own_client(colour, family) as own, serve([ok()]) as server:
         with colour.client(server.url, http_client=own) as client:
