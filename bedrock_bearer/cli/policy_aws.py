@@ -129,10 +129,16 @@ def _ask_toolbox(denial: Denial, answers: AwsAnswers) -> None:
 def _simulate(
     principal_arn: str, action: str, context: Mapping[str, Any], answers: AwsAnswers
 ) -> Simulations | None:
+    from bedrock_bearer.access.request_context import RoleOfSession
     from bedrock_bearer.aws.simulator import simulate_key_types
 
-    # A key without a value is one that the request does not carry.
-    known = {key: value for key, value in context.items() if value is not None}
+    # A key without a value is one that the request does not carry; of a role's ARN without its
+    # path the simulator would make another role.
+    known = {
+        key: value
+        for key, value in context.items()
+        if value is not None and not isinstance(value, RoleOfSession)
+    }
     try:
         simulations = simulate_key_types(principal_arn, action, known)
     except BedrockError as error:

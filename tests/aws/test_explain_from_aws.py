@@ -12,7 +12,7 @@ from support.local import Caller, deny_token_type, statement
 
 from bedrock_bearer.aws.lifecycle import KeyLifecycle
 from bedrock_bearer.cli.policy import policy
-from bedrock_bearer.errors import KeyCreationDeniedError
+from bedrock_bearer.errors import ConfigurationError, KeyCreationDeniedError
 from bedrock_bearer.local import LocalBedrock
 
 HAIKU = "anthropic.claude-3-5-haiku-20241022-v1:0"
@@ -302,3 +302,23 @@ def test_an_allowed_call_is_said_to_go_through_no_vpc_endpoint_with_a_policy(
 
     assert document["outcome"] == "allowed"
     assert any("VPC endpoint" in text for text in document["assumptions"])
+
+
+def test_the_simulator_is_not_told_the_arn_of_a_role_whose_path_is_unknown(
+    aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def simulate(principal_arn: str, action: str, context: dict[str, Any]) -> Any:
+        told.extend(context)
+        raise ConfigurationError("not asked")
+
+    monkeypatch.setattr("bedrock_bearer.aws.simulator.simulate_key_types", simulate)
+    key = aws.mint_key()
+    aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
+    forbid(aws, "iam:GetRequestAuthorization*", "iam:GetRole")
+
+    explain(message=denial_of(aws, key))
+
+    assert "aws:PrincipalAccount" in told
+    assert "aws:PrincipalArn" not in told
