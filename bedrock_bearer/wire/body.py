@@ -36,7 +36,7 @@ class Exchange(Protocol):
         """Give the connection back: to be used again if the body was read, else closed."""
 
     def abandon(self) -> None:
-        """As `close`, without waiting for it."""
+        """Do what `close` does, without waiting."""
 
 
 class OpenResponse:
@@ -130,7 +130,7 @@ class OpenResponse:
         return data
 
     def _begin(self) -> None:
-        """Refuse what need not be read to be refused."""
+        """Refuse a body by its headers, before it is read."""
         length = self.headers.get("content-length", "")
         if length.isdecimal() and len(length) < 20 and int(length) > self._max_bytes:
             raise self._too_large()

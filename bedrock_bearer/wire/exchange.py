@@ -159,6 +159,6 @@ class OwnExchange:
         self.abandon()
 
     def abandon(self) -> None:
-        """As `close`, without waiting."""
+        """Do what `close` does, without waiting."""
         if self._lease is not None:
             self._lease.end(reusable=self._is_read)

@@ -231,7 +231,7 @@ class ThreadForeignExchange(_ForeignExchange):
         self.abandon()
 
     def abandon(self) -> None:
-        """As `close`."""
+        """Do what `close` does."""
         response, self._response = self._response, None
         if response is not None:
             _close(response)
@@ -269,7 +269,7 @@ class LoopForeignExchange(_ForeignExchange):
                 await response.aclose()
 
     def abandon(self) -> None:
-        """As `close`, in a task of its own."""
+        """Do what `close` does, in a task of its own."""
         if self._response is not None:
             import asyncio
 

@@ -1,4 +1,4 @@
-"""One connection's HTTP/1.1, without I/O: what goes out, and what the bytes that come mean.
+"""One connection's HTTP/1.1, without I/O: the bytes to send, and the meaning of those received.
 
 Replies are read by h11. Requests are written here, in one expression: nothing in a frame or an
 attribute shows the key, whatever interrupts the sending. h11 only gets to know that one went out.
@@ -63,7 +63,7 @@ class Http1:
         """Whether anything has come since the request went out."""
 
     def begin_request(self) -> None:
-        """A request goes out: what comes next is its reply."""
+        """Expect the reply to a request that is about to be sent."""
         self._h11.send(_A_REQUEST)
         self._h11.send(_END_OF_REQUEST)
         self.has_received = False
