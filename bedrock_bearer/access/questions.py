@@ -66,11 +66,17 @@ def use_of_key(
     return Question(f"{service}:{CALL_WITH_BEARER_TOKEN}", asked, known)
 
 
-def creation_of_key(days: int | None) -> Question:
+_REGIONS_OF_IAM = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""IAM is a global service: all its requests are made to one Region of the partition."""
+
+
+def creation_of_key(days: int | None, *, partition: str = "aws") -> Question:
     """Return the question whether a long-term key may be created; None: one that never expires."""
     asked = {SERVICE_NAME_KEY: BEDROCK_SERVICE, AGE_KEY: days}
-    # IAM is a global service: its requests are made to us-east-1.
-    return Question(CREATE_KEY, asked, {**DIRECT_CALL, "aws:RequestedRegion": "us-east-1"})
+    known = dict(DIRECT_CALL)
+    if partition in _REGIONS_OF_IAM:
+        known["aws:RequestedRegion"] = _REGIONS_OF_IAM[partition]
+    return Question(CREATE_KEY, asked, known)
 
 
 @dataclass(frozen=True, slots=True)

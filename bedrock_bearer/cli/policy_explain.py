@@ -326,10 +326,11 @@ def _statements(
 def _question(key: KeyDescription | None, asked: _Asked) -> Question:
     from bedrock_bearer.access.questions import Question, creation_of_key, use_of_key
     from bedrock_bearer.access.request_context import DIRECT_CALL
-    from bedrock_bearer.regions import region_of_environment
+    from bedrock_bearer.regions import partition_of, region_of_environment
 
     if asked.age_days is not None or asked.never_expires:
-        return creation_of_key(None if asked.never_expires else asked.age_days)
+        partition = partition_of(region_of_environment() or "us-east-1")
+        return creation_of_key(None if asked.never_expires else asked.age_days, partition=partition)
     if asked.model is not None and (key is None or key.token_type is None):
         return Question(USE_KEY, {}, DIRECT_CALL)
     if key is None or key.token_type is None:

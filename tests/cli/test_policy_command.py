@@ -370,3 +370,15 @@ def test_preflight_tells_that_the_files_are_taken_to_be_all_policies(tmp_path: P
 
     assert "another one may allow it" in json.loads(in_part.stdout)["explanation"]
     assert json.loads(whole.stdout)["assumptions"] == []
+
+
+def test_a_creation_in_another_partition_is_asked_of_iam_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-gov-east-1")
+    elsewhere = {"StringNotEquals": {"aws:RequestedRegion": "us-gov-west-1"}}
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": elsewhere}
+    scp = tmp_path / "scp.json"
+    scp.write_text(json.dumps({"Version": "2012-10-17", "Statement": deny}))
+
+    assert answer("--scp", str(scp), "--age-days", "5") == ("not denied", 0)
