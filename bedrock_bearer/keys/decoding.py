@@ -58,6 +58,11 @@ _LOOKALIKES = (
     (r"(?:IQoJ|FwoG|FQoG)", "an AWS session token"),
     (r"arn:", "an ARN"),
     (r"(?i:https?://)", "a URL"),
+    (r"env:|file:", "a source as on the command line; pass EnvironmentKey(name) or FileKey(path)"),
+    (
+        r"(?:~|\.{1,2})?/[\w./-]*\.\w+$|[\w-]+\.(?:key|txt)$",
+        "the name of a file; FileKey(path) reads a key from one",
+    ),
 )
 """Texts that are pasted by mistake: how they begin, and what they are."""
 
