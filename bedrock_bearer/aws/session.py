@@ -19,6 +19,7 @@ from bedrock_bearer.errors import (
     TransportError,
     install_hint,
 )
+from bedrock_bearer.keys.recognition import holds_key
 from bedrock_bearer.regions import region_of_environment
 
 if TYPE_CHECKING:
@@ -125,8 +126,14 @@ def aws_client(
     from botocore.config import Config
 
     region = region or session.region_name or "us-east-1"
+    problem: str | None = None
     with aws_errors(what):
-        return session.client(service, region_name=region, config=Config(**(settings or {})))
+        try:
+            return session.client(service, region_name=region, config=Config(**(settings or {})))
+        except ValueError as error:
+            # botocore raises it for an endpoint that is not a URL.
+            problem = f"{what}: {_shown(error)}"
+    raise ConfigurationError(problem)
 
 
 def _configuration_error(what: str, refusal: Refusal) -> BedrockError:
@@ -167,11 +174,11 @@ def aws_errors(what: str, refused: RefusalToError = _configuration_error) -> Ite
         exceptions.PartialCredentialsError,
         exceptions.CredentialRetrievalError,
     ) as error:
-        raise ConfigurationError(f"{what}: {error}. {_CREDENTIALS_NEEDED}") from None
+        raise ConfigurationError(f"{what}: {_shown(error)}. {_CREDENTIALS_NEEDED}") from None
     except exceptions.ConnectionError as error:
-        raise ConnectError(f"{what}: {error}") from None
+        raise ConnectError(f"{what}: {_shown(error)}") from None
     except exceptions.HTTPClientError as error:
-        raise TransportError(f"{what}, as far as is known: {error}") from None
+        raise TransportError(f"{what}, as far as is known: {_shown(error)}") from None
     except ResponseParserError:
         raise ResponseDecodeError(
             f"{what}, as far as is known: the answer is not in the format of AWS's API. The "
@@ -182,7 +189,18 @@ def aws_errors(what: str, refused: RefusalToError = _configuration_error) -> Ite
         # moto raises it inside boto3.
         raise ConfigurationError(f"{what}: moto does not implement it: {error}") from None
     except exceptions.BotoCoreError as error:
-        raise ConfigurationError(f"{what}: {error}") from None
+        raise ConfigurationError(f"{what}: {_shown(error)}") from None
+
+
+def _shown(error: Exception) -> str:
+    """Return boto3's message, unless it shows a key that was put into another variable."""
+    message = str(error)
+    if not holds_key(message):
+        return message
+    return (
+        f"{type(error).__name__}; its message is not shown, as it holds what looks like a key. "
+        "Look at AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and the file ~/.aws/config"
+    )
 
 
 def failure_name(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,8 @@ from bedrock_bearer.version import __version__
 PROGRAM = "bedrock-bearer"
 
 logger = logging.getLogger("bedrock_bearer")
+
+_NOT_WRITTEN = (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG)
 
 _COMMANDS = {
     "check": "Check the keys before and during a rotation: which are usable, and why not.",
@@ -131,7 +134,19 @@ def main() -> Any:
     try:
         cli.main()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _NOT_WRITTEN:
             raise
         click.echo(f"Not everything was written: {error.strerror}.", err=True)
         sys.exit(UNEXPECTED)
+    finally:
+        _drop_output_that_nobody_takes()
+
+
+def _drop_output_that_nobody_takes() -> None:
+    """Python would try to write it once more, and end with exit code 120 instead of ours."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

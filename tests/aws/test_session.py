@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore import exceptions
 from moto import mock_aws
 from support.iam import iam_client
+from support.keys import long_term_key
 
 from bedrock_bearer import errors
 from bedrock_bearer.aws.lifecycle import KeyLifecycle
@@ -109,3 +112,26 @@ def test_a_failure_has_awss_code_or_the_class_of_the_exception_as_its_name() -> 
     names = [failure_name(client_error("AccessDenied")), failure_name(exceptions.NoRegionError())]
 
     assert names == ["AccessDenied", "NoRegionError"]
+
+
+@pytest.mark.parametrize("form", ["{}", "https://{}.example.com", "http://user:{}@127.0.0.1:9/"])
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"])
+def test_a_key_in_the_wrong_variable_is_not_shown(
+    variable: str, form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = long_term_key()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAADMINISTRATOREXA",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        variable: form.format(key),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(errors.BedrockError) as caught:
+        KeyLifecycle().list_keys("app")
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert not [at for at in range(len(key) - 19) if key[at : at + 20] in shown]

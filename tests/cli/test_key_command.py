@@ -221,3 +221,25 @@ def test_a_full_disk_is_said_in_one_line(arguments: list[str]) -> None:
 
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
     assert "Not everything was written: No space left on device." in ended.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("is_full", [True, False], ids=["full disk", "closed pipe"])
+def test_output_that_nobody_takes_is_a_failure_with_a_known_exit_code(
+    is_full: bool, options: list[str]
+) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with open("/dev/full" if is_full else write_end, "w") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-m", "bedrock_bearer", "key", *options],
+            env={**os.environ, "AWS_BEARER_TOKEN_BEDROCK": long_term_key()},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
