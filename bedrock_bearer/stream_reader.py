@@ -110,7 +110,7 @@ class StreamReader:
             return event
         if self._messages:
             event = self._event(self._messages.popleft())
-            self._accumulator.add(event)
+            self._add(event)
             self._has_figures = self._has_figures or isinstance(event, ConverseStreamMetadataEvent)
             self._has_begun = True
             return event
@@ -119,6 +119,15 @@ class StreamReader:
                 "The stream was closed before the model's message ended"
             )
         return None
+
+    def _add(self, event: StreamEvent) -> None:
+        try:
+            self._accumulator.add(event)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            return
+        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
 
     def put_back(self, event: StreamEvent | None) -> None:
         """Make `event` the next one again."""

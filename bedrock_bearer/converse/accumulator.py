@@ -45,6 +45,8 @@ __all__ = [
 ]
 
 PIECES_JOINED_AT_ONCE = 1000
+MAX_BLOCKS = 20_000
+MAX_UNKNOWN_EVENTS = 100_000
 
 
 class StreamAccumulator:
@@ -73,7 +75,11 @@ class StreamAccumulator:
         return self._complete
 
     def add(self, event: StreamEvent) -> None:
-        """Add the next event."""
+        """Add the next event.
+
+        Raises:
+            ValueError: there are more blocks or unknown events than any reply has.
+        """
         match event:
             case ContentBlockDeltaEvent():
                 index = event.content_block_index
@@ -92,6 +98,8 @@ class StreamAccumulator:
             case ConverseStreamMetadataEvent():
                 self._reply.update(_fields(event))
             case UnknownEvent():
+                if len(self.unknown_events) >= MAX_UNKNOWN_EVENTS:
+                    raise ValueError("The stream has more unknown events than can be kept.")
                 self.unknown_events.append(event)
 
     def response(self) -> ConverseResponse:
@@ -102,6 +110,8 @@ class StreamAccumulator:
 
     def _begin(self, index: int, start: ContentBlockStart | None) -> _Block:
         self._end(index)
+        if len(self._blocks) >= MAX_BLOCKS:
+            raise ValueError("The stream has more content blocks than any reply.")
         block = self._open[index] = _Block(start, self._clean)
         self._blocks.append(block)
         return block

@@ -27,7 +27,7 @@ SEGMENT = 64 * 1024
 OVERLAP = 8 * 1024
 """So much of a segment is looked at again with the next one: an echo may lie across."""
 
-MOST_SEGMENTS_WITH_ECHOES = 8
+MOST_SEGMENTS_WITH_ECHOES = 4
 """After so many, all the rest is taken for one echo: it is work to find each."""
 
 MOST_KEYS = 64

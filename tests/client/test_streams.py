@@ -32,6 +32,7 @@ from bedrock_bearer.converse import (
     MessageStopEvent,
     UnknownEvent,
 )
+from bedrock_bearer.converse.accumulator import MAX_BLOCKS, MAX_UNKNOWN_EVENTS
 from bedrock_bearer.wire.eventstream import encode_message
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -425,3 +426,20 @@ def test_a_stream_that_falls_silent_times_out(colour: Colour) -> None:
     assert len(events) == 2
     assert isinstance(error, errors.RequestTimeoutError)
     assert error.phase == "read"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [
+            event("contentBlockDelta", {"contentBlockIndex": number, "delta": {"text": ""}})
+            for number in range(MAX_BLOCKS + 1)
+        ],
+        [event("new", {})] * (MAX_UNKNOWN_EVENTS + 1),
+    ],
+    ids=["blocks", "unknown events"],
+)
+def test_a_stream_that_would_fill_memory_is_refused(frames: list[bytes], colour: Colour) -> None:
+    body = stream_head() + chunk(b"".join([START, *frames])) + chunk(b"")
+    with colour.streaming(body) as stream, pytest.raises(errors.EventStreamDecodeError):
+        stream.final_response()
