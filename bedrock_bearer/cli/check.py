@@ -46,6 +46,7 @@ _EXIT_CODES = {
 _WORST_FIRST = (REFUSED, CONFIGURATION, REJECTED, NETWORK, LATER)
 _SECONDS_BETWEEN_CHECKS = 2.0
 _LONGEST_WAIT = 600.0
+_SHORTEST_CHECK, _LONGEST_CHECK = 1.0, 10.0
 
 
 @click.command()
@@ -98,9 +99,16 @@ def check(
     sources = [named_source(_spec(key)) for key in keys] or None
     model_id = chosen_model(model, region or region_of_environment()) if converse else None
 
+    give_up_at = None if until_safe is None else time.monotonic() + until_safe
+
     def look() -> _Answer:
         report = check_keys(
-            sources, region=region, endpoint_url=endpoint_url, converse=converse, model_id=model_id
+            sources,
+            region=region,
+            endpoint_url=endpoint_url,
+            converse=converse,
+            model_id=model_id,
+            **_limits(give_up_at),
         )
         return _Answer(report, _verdict(report, any_key))
 
@@ -108,7 +116,7 @@ def check(
     if watch is not None or until_safe is not None:
         # Watched changes are data; while this waits for an answer, they are only progress.
         show = _Changes(as_json=as_json and watch is not None, as_data=watch is not None)
-        answer = _wait(answer, look, show, watch or _SECONDS_BETWEEN_CHECKS, until_safe)
+        answer = _wait(answer, look, show, watch or _SECONDS_BETWEEN_CHECKS, give_up_at)
     if watch is None and as_json:
         print_json(answer.document())
     elif watch is None:
@@ -233,15 +241,24 @@ class _Changes:
         sys.stdout.flush()
 
 
+def _limits(give_up_at: float | None) -> dict[str, Any]:
+    """Return how long one round of checks may take, so that a server that hangs ends in time."""
+    if give_up_at is None:
+        return {}
+    from bedrock_bearer.wire.retry import RetryPolicy
+
+    left = max(give_up_at - time.monotonic(), _SHORTEST_CHECK)
+    return {"timeout": min(left, _LONGEST_CHECK), "retry": RetryPolicy(max_attempts=1)}
+
+
 def _wait(
     answer: _Answer,
     look: Callable[[], _Answer],
     show: _Changes,
     seconds: float,
-    limit: float | None,
+    give_up_at: float | None,
 ) -> _Answer:
-    """Look again until the answer is yes or the limit is reached; without one, until Ctrl-C."""
-    give_up_at = None if limit is None else time.monotonic() + limit
+    """Look again until the answer is yes or the time is up; without a limit, until Ctrl-C."""
     while True:
         show(answer)
         if give_up_at is not None:

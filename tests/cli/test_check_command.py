@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -394,6 +396,16 @@ def test_a_check_that_waits_gives_up_at_its_limit(
 
     assert (result.exit_code, waits) == (4, [2.0, 2.0, 1.0])
     assert "NOT safe to retire" in result.stdout
+
+
+def test_a_check_that_waits_for_a_server_that_hangs_ends_in_time(rotation: Rotation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        rotation.url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        started = time.monotonic()
+        result = rotation.check("--until-safe", "0.5")
+
+    assert result.exit_code == 4
+    assert time.monotonic() - started < 5
 
 
 def test_a_watched_rotation_is_a_line_of_json_for_each_change(
