@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer import errors
-from bedrock_bearer.access.evidence import weigh
+from bedrock_bearer.access.evidence import how_far, weigh
 from bedrock_bearer.client import BedrockClient
 from bedrock_bearer.facts import FALLBACK_VARIABLE, KEY_VARIABLE
+from bedrock_bearer.keys.fallback import FallbackKeys
 from bedrock_bearer.keys.given import key_source
 from bedrock_bearer.keys.sources import KeySource
 from bedrock_bearer.keys.stored import EnvironmentKey
@@ -217,7 +219,8 @@ def check_keys(
             pool.map(lambda named: _check(named[0], named[1], called, options, moment), sources)
         )
     checks = _compare_types(tuple(check for check, _ in checked))
-    return _report(checks, [key for _, key in checked])
+    used_in = _client_region([source for _, source in sources], region, endpoint_url)
+    return _report(checks, [key for _, key in checked], used_in)
 
 
 def is_accepted(
@@ -348,7 +351,24 @@ def _compared(check: KeyCheck, checks: tuple[KeyCheck, ...]) -> KeyCheck:
     return replace(check, governing_policy=governing)
 
 
-def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> RotationReport:
+def _client_region(
+    sources: list[KeySource | errors.ConfigurationError],
+    region: str | None,
+    endpoint_url: str | None,
+) -> str | None:
+    """Return the Region that one client with all these keys calls; None if that is not known."""
+    given = [source for source in sources if isinstance(source, KeySource)]
+    with (
+        suppress(errors.BedrockError),
+        BedrockClient(FallbackKeys(*given), region=region, endpoint_url=endpoint_url) as client,
+    ):
+        return client.region
+    return None
+
+
+def _report(
+    checks: tuple[KeyCheck, ...], keys: list[ApiKey | None], used_in: str | None
+) -> RotationReport:
     obstacles = {
         check.name: _obstacle(check, key, checks[0], keys[0])
         for check, key in zip(checks[1:], keys[1:], strict=True)
@@ -365,16 +385,20 @@ def _report(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> Rotation
         safe_to_retire=bool(ready),
         reasons=(*reasons, *remarks),
         remarks=tuple(remarks),
-        **_used(checks, keys),
+        **_used(checks, keys, used_in),
     )
 
 
-def _used(checks: tuple[KeyCheck, ...], keys: list[ApiKey | None]) -> dict[str, KeyCheck | None]:
-    """Return the keys that `FallbackKeys` would use now and next."""
+def _used(
+    checks: tuple[KeyCheck, ...], keys: list[ApiKey | None], used_in: str | None
+) -> dict[str, KeyCheck | None]:
+    """Return the keys that `FallbackKeys` would use now and next, in the Region of its client."""
     left = [
         check
         for check, key, earlier in zip(checks, keys, _earlier(keys), strict=True)
-        if check.status not in _REFUSED and key not in earlier
+        if check.status not in _REFUSED
+        and key not in earlier
+        and (key is None or key.region in (None, used_in or key.region))
     ]
     return {"used_now": left[0] if left else None, "used_next": left[1] if len(left) > 1 else None}
 
@@ -423,21 +447,4 @@ def _about_policy(check: KeyCheck) -> str:
     if governing.effect is None:
         how, who = "refused by", "a policy that AWS does not name"
     arn = f" {governing.policy_arn}" if governing.policy_arn else ""
-    return f"{check.name} is {how} {who}{arn} on {governing.action}: {_how_far(governing)}."
-
-
-def _how_far(governing: GoverningPolicy) -> str:
-    """Say how far the token type explains a denial."""
-    other = governing.other_type
-    if governing.other_type_accepted:
-        return (
-            f"a {other} key of the same principal is accepted, so a rule on "
-            f"{governing.condition_key} fits ({governing.certainty})"
-        )
-    if governing.other_type_accepted is False:
-        return f"a {other} key of the same principal is refused as well ({governing.certainty})"
-    return (
-        f"this key has {governing.condition_key} = {governing.condition_value or 'unknown'}, and "
-        "no other key here tells whether that is why: none of the other type belongs to the same "
-        f"principal ({governing.certainty})"
-    )
+    return f"{check.name} is {how} {who}{arn} on {governing.action}: {how_far(governing)}."

@@ -64,3 +64,20 @@ def _user_of_key(key: KeyDescription) -> tuple[str, str] | None:
     if key.token_type is not TokenType.LONG_TERM or not key.account_id or not key.user_name:
         return None
     return key.account_id, key.user_name
+
+
+def how_far(governing: GoverningPolicy) -> str:
+    """Say how far the token type explains a denial."""
+    other = governing.other_type
+    if governing.other_type_accepted:
+        return (
+            f"a {other} key of the same principal is accepted, so a rule on "
+            f"{governing.condition_key} fits ({governing.certainty})"
+        )
+    if governing.other_type_accepted is False:
+        return f"a {other} key of the same principal is refused as well ({governing.certainty})"
+    return (
+        f"this key has {governing.condition_key} = {governing.condition_value or 'unknown'}, and "
+        "no other key here tells whether that is why: none of the other type belongs to the same "
+        f"principal ({governing.certainty})"
+    )

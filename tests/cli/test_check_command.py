@@ -288,6 +288,21 @@ def test_a_client_does_with_the_same_environment_what_the_check_says(
         assert failure.key.fingerprint == used["key"]["fingerprint"]
 
 
+def test_a_key_of_another_region_than_the_clients_is_not_said_to_be_used(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotation.first = rotation.bedrock.mint_key(user_name="dev", region="eu-west-1")
+    rotation.second = rotation.bedrock.mint_key(user_name="dev", region="us-east-1")
+    document = json.loads(rotation.check("--json").stdout)
+    for name, value in rotation.environment().items():
+        monkeypatch.setenv(name, value)
+
+    assert [key["status"] for key in document["keys"]] == ["rejected", "usable"]
+    assert document["used_now"] is None
+    with BedrockClient() as client, pytest.raises(errors.RegionError):
+        client.probe()
+
+
 def test_one_key_alone_in_the_environment_is_asked_about_its_use(rotation: Rotation) -> None:
     rotation.second = None
     result = rotation.check()
