@@ -60,17 +60,19 @@ _NAMED = {
 }
 _SPELLINGS = (
     # A row of backslashes is read from its beginning alone: from each of them it would take hours.
-    r"(?<!\\)\\+u00(?P<json>[0-9a-fA-F]{2})"
-    r"|(?<!\\)\\+x(?P<hex>[0-9a-fA-F]{2})"
+    r"\\(?<!\\\\)\\*u00(?P<json>[0-9a-fA-F]{2})"
+    r"|\\(?<!\\\\)\\*x(?P<hex>[0-9a-fA-F]{2})"
     r"|&#0{0,5}(?P<decimal>[0-9]{1,3});?"
     r"|&#[xX]0{0,5}(?P<entity>[0-9a-fA-F]{1,2});?"
     r"|&(?P<name>[a-z]{2,7});"
     r"|%(?P<url>[0-9a-fA-F]{2})"
-    r"|(?P<tag></?[a-zA-Z][^<>]{0,200}>)"
 )
-_SPELLING = re.compile(_SPELLINGS)
+_TAGS = r"|(?P<tag></?[a-zA-Z][^<>]{0,200}>)"
+# In a stream, tags are a part of the text like others, and come too often to be looked at.
+_SPELLING = re.compile(_SPELLINGS + r"|(?P<tag><w?br ?/?>)")
+_SPELLING_OR_TAG = re.compile(_SPELLINGS + _TAGS)
 _SPELLING_OR_BETWEEN = re.compile(
-    _SPELLINGS + r"|(?P<between>(?<!\\)\\+[nrt]?|=\r?\n|[ \t\r\n\f\v\0]+)"
+    _SPELLINGS + _TAGS + r"|(?P<between>\\(?<!\\\\)\\*[nrt]?|=\r?\n|[ \t\r\n\f\v\0]+)"
 )
 _MOST_LAYERS = 4
 
@@ -130,7 +132,9 @@ class Scrubber:
         if self._may_hold(data) and self._runs(data):
             return True
         if b"\\" in data or b"%" in data or b"&" in data or b"<" in data:
-            return any(self._may_hold(plain) and self._runs(plain) for plain in _layers(data))
+            return any(
+                self._may_hold(plain) and self._runs(plain) for plain in _layers(data, in_one_piece)
+            )
         return False
 
     def _may_hold(self, data: bytes) -> bool:
@@ -229,7 +233,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(number) if number < 256 else match[0]
 
 
-def _layers(data: bytes) -> Iterator[bytes]:
+def _layers(data: bytes, in_one_piece: bool) -> Iterator[bytes]:
     """Yield `data` as it reads, layer by layer; see `_spelled_out`, of which this is the fast form.
 
     It misses wraps that are not in JSON, which `translate` takes out before.
@@ -237,10 +241,11 @@ def _layers(data: bytes) -> Iterator[bytes]:
     for wrap in _JSON_WRAPS:
         data = data.replace(wrap, b"")
     yield data.replace(b"\\", b"")
-    if b"%" in data or b"&" in data or b"\\u00" in data or b"\\x" in data or b"<" in data:
+    spelling, tag = (_SPELLING, b"br>") if in_one_piece else (_SPELLING_OR_TAG, b"<")
+    if b"%" in data or b"&" in data or b"\\u00" in data or b"\\x" in data or tag in data:
         text = data.decode("latin-1")
         for _ in range(_MOST_LAYERS):
-            before, text = text, _SPELLING.sub(_character, text)
+            before, text = text, spelling.sub(_character, text)
             if text == before:
                 break
             yield text.encode("latin-1").replace(b"\\", b"")
