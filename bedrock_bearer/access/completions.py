@@ -74,6 +74,7 @@ def possible_outcomes(
     open_ones = [placed for placed in statements if applies(placed, request) is None]
     names = list(_spelled(key for placed in open_ones for key in unknown_to(placed, request)))
     choices = [_values_of(name, open_ones, request) for name in names]
+    choices = _with_linked_unknowns(names, choices, open_ones, request)
     if math.prod(len(values) for values in choices) > MOST_COMPLETIONS:
         return _tried_in_part(judge, request, names, choices)
     found: dict[Truth, dict[Hashable, Request]] = {}
@@ -182,6 +183,37 @@ def _linked_values(name: str, statements: list[PlacedStatement], request: Reques
         for text in _resources(placed):
             if name.lower() in (variable.lower() for variable in variables_in(text)):
                 yield from (request.resource or "").split("/")
+
+
+def _with_linked_unknowns(
+    names: list[str], choices: list[list[Any]], statements: list[PlacedStatement], request: Request
+) -> list[list[Any]]:
+    """Return the choices with values that make two unknown keys equal, if a variable links them."""
+    places = {name.lower(): at for at, name in enumerate(names)}
+    more: list[list[Any]] = [[] for _ in names]
+    for key, text in _texts_with_variables(statements):
+        at = places.get(key.lower())
+        for variable in variables_in(text) if at is not None else ():
+            linked = places.get(variable.lower())
+            if at is None or linked is None:
+                continue
+            for value in _known_values(choices[linked]):
+                completed = _completed(request, [names[linked]], (value,))
+                more[at].append(_filled(text, completed, with_defaults=True))
+            more[linked] += _values_of_variable(text, choices[at])
+    return [
+        [*values, *_unique(added)[:_MOST_VALUES]]
+        for values, added in zip(choices, more, strict=True)
+    ]
+
+
+def _texts_with_variables(statements: list[PlacedStatement]) -> Iterator[tuple[str, str]]:
+    """Yield each condition key with each text that it is compared with."""
+    for placed in statements:
+        if placed.with_variables:
+            for keys in placed.located.statement.condition.values():
+                for key, wanted in keys.items():
+                    yield from ((key, text) for text in texts_of(wanted))
 
 
 def _values_of_variable(text: str, compared: Any) -> Iterator[str]:

@@ -394,3 +394,26 @@ def test_a_value_that_equals_a_filled_in_variable_is_possible(
     policy = deny(StringNotLike={"aws:PrincipalTag/team": text})
 
     assert decided(policy, **known)[0] == "undecided"
+
+
+def test_two_unknown_keys_that_a_variable_links_may_be_equal() -> None:
+    role = "arn:aws:iam::123456789012:role/dev"
+    policies = PolicySet(
+        identity=[allow_if("ArnLike", {"aws:PrincipalArn": role})],
+        boundary=[allow_if("StringLike", {"aws:PrincipalTag/team": "${aws:PrincipalArn}"})],
+    )
+
+    decision = evaluate(policies, USE, {}, partial=True)
+
+    assert decision.outcome == "undecided"
+    assert set(decision.depends_on) == {"aws:PrincipalArn", "aws:PrincipalTag/team"}
+
+
+def allow_if(operator: str, condition: dict[str, str]) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {operator: condition},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

@@ -338,8 +338,13 @@ def test_closing_a_stream_in_another_thread_wakes_its_reader() -> None:
 # ------------------------------------------------------------------------------------------- memory
 
 MEMORY_PROGRAM = """
-    import asyncio, resource, sys
+    import asyncio, pathlib, re, sys
     from bedrock_bearer import AsyncBedrockClient, BedrockClient, BedrockError, RetryPolicy
+
+    def peak_kilobytes():
+        # Not ru_maxrss: a process inherits that from the one that started it.
+        status = pathlib.Path("/proc/self/status").read_text()
+        return re.search(r"VmHWM:\\s+([0-9]+) kB", status)[1]
 
     url, kind = sys.argv[1:]
     arguments = {"api_key": %r, "endpoint_url": url, "retry": RetryPolicy(max_attempts=1)}
@@ -355,7 +360,7 @@ MEMORY_PROGRAM = """
     try:
         asyncio.run(call_async()) if kind == "async" else call()
     except BedrockError as error:
-        print(type(error).__name__, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(type(error).__name__, peak_kilobytes())
 """
 
 
