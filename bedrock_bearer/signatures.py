@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from textwrap import indent
+from textwrap import dedent, indent
 from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., object])
@@ -21,15 +21,21 @@ def spell_out_options(options: type) -> Callable[[Method], Method]:
         )
         for name, annotation in options.__annotations__.items()
     ]
-    meanings = inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")[2].rstrip()
+    meanings = dedent(
+        inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")[2].rstrip()
+    )
+    place = f"options: see `{options.__name__}`."
 
     def spell_out(method: Method) -> Method:
         signature = inspect.signature(method)
         *named, _ = signature.parameters.values()
         spelled_out: Any = method
         spelled_out.__signature__ = signature.replace(parameters=[*named, *parameters])
-        place = f"            options: see `{options.__name__}`."
-        method.__doc__ = (method.__doc__ or "").replace(place, indent(meanings, " " * 8))
+        method.__doc__ = "\n".join(
+            # From Python 3.13 on, docstrings come without their indentation.
+            indent(meanings, line.partition("o")[0]) if line.strip() == place else line
+            for line in (method.__doc__ or "").split("\n")
+        )
         return method
 
     return spell_out
