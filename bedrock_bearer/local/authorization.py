@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/iam-toolbox/latest/APIReference/API_GetRequestAuthor
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ from bedrock_bearer.access import matching
 from bedrock_bearer.access.document import Statement
 from bedrock_bearer.access.evaluation import Decision, evaluate
 from bedrock_bearer.access.policy_set import Layer, NamedPolicy, PolicySet
+from bedrock_bearer.local.minting import random_name
 from bedrock_bearer.local.organization import KINDS, Organization
 from bedrock_bearer.local.principals import Group, Principal, Principals
 from bedrock_bearer.regions import partition_of
@@ -240,7 +239,7 @@ class Authorization:
     def _keep(self, denial: RecordedDenial) -> str:
         while len(self._denials) >= MOST_DENIALS:
             del self._denials[next(iter(self._denials))]
-        authorization_id = _random_id()
+        authorization_id = random_name(26)
         self._denials[authorization_id] = denial
         return authorization_id
 
@@ -296,11 +295,6 @@ def _session_check(principal: Principal) -> list[Check]:
         for number, policy in enumerate(principal.session, 1)
     ]
     return [Check("SESSION", attached)] if attached else []
-
-
-def _random_id() -> str:
-    letters = string.ascii_lowercase + string.digits
-    return "".join(secrets.choice(letters) for _ in range(26))
 
 
 def _tail(authorization_id: str, region: str) -> str:

@@ -14,9 +14,9 @@ from bedrock_bearer.access.preflight import (
     REQUESTED_REGION_KEY,
     requested_region,
 )
+from bedrock_bearer.aws.long_term_keys import console_user_name
 from bedrock_bearer.facts import TOKEN_TYPE_KEY, USE_KEY
 from bedrock_bearer.keys.description import TokenType, utc_now
-from bedrock_bearer.local import minting
 from bedrock_bearer.local.attachments import Policy, PolicyAttachments
 from bedrock_bearer.local.authorization import Authorization
 from bedrock_bearer.local.control_plane.account import Account, signature_of
@@ -149,7 +149,7 @@ class LocalBedrock(PolicyAttachments):
         given = None if policies is None else [read_policy(document) for document in policies]
         with self._lock:
             if TokenType(token_type) is TokenType.LONG_TERM:
-                name = f"user/{user_name or minting.user_name_of_console()}"
+                name = f"user/{user_name or console_user_name()}"
                 user = self._account.find_or_add(name, account, given)
                 return self._keys.mint_long_term(user, now=self.clock(), expires_in=expires_in).text
             principal = self._account.find_or_add(user_name or "dev", account, given)

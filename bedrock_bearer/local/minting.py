@@ -26,10 +26,10 @@ def identifier(prefix: str, account_id: str) -> str:
     return prefix + text.decode()
 
 
-def user_name_of_console() -> str:
-    """Return a name like those of the IAM users that the console makes for long-term keys."""
+def random_name(length: int) -> str:
+    """Return random lower-case letters and digits, as AWS has them in ids."""
     letters = string.ascii_lowercase + string.digits
-    return "BedrockAPIKey-" + "".join(secrets.choice(letters) for _ in range(4))
+    return "".join(secrets.choice(letters) for _ in range(length))
 
 
 def alias_of(user_name: str, account_id: str, number: int) -> str:

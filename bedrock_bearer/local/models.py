@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bedrock_bearer.local.minting import random_name
 from bedrock_bearer.local.service_errors import invalid
 
 PROFILE_REGIONS = {
@@ -211,8 +210,7 @@ class ModelCatalogue:
         model = self.find(model_id, partition=partition, region=region, account=account).model
         if model is None:
             raise LookupError(f"there is no model {model_id!r} here")
-        number = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
         kind = "application-inference-profile"
-        arn = f"arn:{partition}:bedrock:{region}:{account}:{kind}/{number}"
+        arn = f"arn:{partition}:bedrock:{region}:{account}:{kind}/{random_name(12)}"
         self.profiles[arn] = ApplicationProfile(name, arn, model)
         return arn

@@ -5,14 +5,13 @@ See https://docs.aws.amazon.com/organizations/latest/userguide/orgs_getting-star
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bedrock_bearer.access.document import read_document
 from bedrock_bearer.access.policy_set import NamedPolicy
+from bedrock_bearer.local.minting import random_name
 
 PolicyKind = Literal["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"]
 TargetKind = Literal["ROOT", "ORGANIZATIONAL_UNIT", "ACCOUNT"]
@@ -87,9 +86,9 @@ class Organization:
 
     def __init__(self, partition: str) -> None:
         self.partition = partition
-        self.id = f"o-{_letters(10)}"
+        self.id = f"o-{random_name(10)}"
         self.arn = self._arn("organization", self.id)
-        root_id = f"r-{_letters(4)}"
+        root_id = f"r-{random_name(4)}"
         self.root = Target(root_id, self._arn("root", root_id), "Root", "ROOT")
         self._targets = {root_id: self.root}
 
@@ -114,7 +113,7 @@ class Organization:
 
     def add_unit(self, name: str, parent: Target | None = None) -> Target:
         """Add an organisational unit, below the root if no parent is given."""
-        unit_id = f"ou-{self.root.id[2:]}-{_letters(8)}"
+        unit_id = f"ou-{self.root.id[2:]}-{random_name(8)}"
         arn = self._arn("ou", unit_id)
         return self._add(Target(unit_id, arn, name, "ORGANIZATIONAL_UNIT", parent or self.root))
 
@@ -138,7 +137,7 @@ class Organization:
         self, target: Target, kind: PolicyKind, policy: NamedPolicy, *, keep_full_access: bool
     ) -> None:
         """Attach a policy to a target, beside the full access that AWS attaches, or instead."""
-        policy_id = f"p-{_letters(10)}"
+        policy_id = f"p-{random_name(10)}"
         arn = policy.arn or self._arn("policy", f"{kind.lower()}/{policy_id}")
         name = policy.name or f"{kind.title().replace('_', '')}-{policy_id[2:6]}"
         if policy.arn is not None:
@@ -162,8 +161,3 @@ class Organization:
     def _arn(self, kind: str, name: str) -> str:
         beginning = f"arn:{self.partition}:organizations::{MANAGEMENT_ACCOUNT}:{kind}/"
         return f"{beginning}{name}" if kind == "organization" else f"{beginning}{self.id}/{name}"
-
-
-def _letters(count: int) -> str:
-    letters = string.ascii_lowercase + string.digits
-    return "".join(secrets.choice(letters) for _ in range(count))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from bedrock_bearer.access.document import PolicyDocument, read_document
 from bedrock_bearer.access.policy_set import NamedPolicy
+from bedrock_bearer.facts import LIMITED_ACCESS_ARN
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.http import Document
-
-LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
-ADMINISTRATOR_ACCESS_ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def read_policy(
@@ -36,33 +33,18 @@ def _allow(sid: str, action: str | list[str], arn: str) -> NamedPolicy:
     return read_policy({"Version": "2012-10-17", "Statement": [statement]}, arn)
 
 
+_MANAGED = "arn:aws:iam::aws:policy"
 _ALL_OF_BEDROCK = ["bedrock:*", "bedrock-mantle:*"]
 LIMITED_ACCESS = _allow("BedrockAPIs", _ALL_OF_BEDROCK, LIMITED_ACCESS_ARN)
 """Allows every action of Bedrock; AWS's policy of that name lists some fifty of them."""
 
-ADMINISTRATOR_ACCESS = _allow("AdministratorAccess", "*", ADMINISTRATOR_ACCESS_ARN)
+ADMINISTRATOR_ACCESS = _allow("AdministratorAccess", "*", f"{_MANAGED}/AdministratorAccess")
 
 AWS_MANAGED_POLICIES = (
     LIMITED_ACCESS,
     ADMINISTRATOR_ACCESS,
-    _allow("BedrockAll", _ALL_OF_BEDROCK, "arn:aws:iam::aws:policy/AmazonBedrockFullAccess"),
+    _allow("BedrockAll", _ALL_OF_BEDROCK, f"{_MANAGED}/AmazonBedrockFullAccess"),
 )
-
-
-class PolicyOwner(Protocol):
-    """A user, a group or a role, whose policies IAM's operations change."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def iam_arn(self) -> str:
-        """Its ARN."""
-
-    @property
-    def identity(self) -> dict[str, NamedPolicy]:
-        """Its inline policies by name, its managed ones by ARN."""
 
 
 @dataclass(slots=True)
@@ -121,6 +103,9 @@ class Principal:
         return self.unique_id if self.is_user else f"{self.unique_id}:{self.name}"
 
 
+PolicyOwner = Principal | Group
+
+
 class Principals:
     """All users, roles and groups, and the managed policies.
 
@@ -139,32 +124,30 @@ class Principals:
     def __iter__(self) -> Iterator[Principal]:
         return iter(list(self._by_arn.values()))
 
-    def user(self, name: str, account_id: str) -> Principal | None:
-        """Return the IAM user, or None."""
-        return self._find(name, account_id, is_user=True)
-
-    def role(self, name: str, account_id: str) -> Principal | None:
-        """Return the role, or None."""
-        return self._find(name, account_id, is_user=False)
+    def find_one(self, name: str, account_id: str, *, is_user: bool) -> Principal | None:
+        """Return the user or the role, or None."""
+        wanted = (name, account_id, is_user)
+        return next((p for p in self if (p.name, p.account_id, p.is_user) == wanted), None)
 
     def get(self, arn: str) -> Principal | None:
         """Return the principal with that ARN, or None."""
         return self._by_arn.get(arn)
 
-    def add_user(
-        self, name: str, account_id: str, now: datetime, *, partition: str = "aws", path: str = "/"
+    def add(
+        self,
+        name: str,
+        account_id: str,
+        now: datetime,
+        *,
+        is_user: bool,
+        partition: str,
+        path: str = "/",
     ) -> Principal:
-        """Add an IAM user that has no policy."""
-        arn = f"arn:{partition}:iam::{account_id}:user{path}{name}"
-        unique_id = minting.identifier("AIDA", account_id)
-        return self._add(Principal(arn, name, account_id, now, unique_id, path))
-
-    def add_role(
-        self, name: str, account_id: str, now: datetime, *, partition: str = "aws", path: str = "/"
-    ) -> Principal:
-        """Add a role that has no policy, with one session of the same name."""
+        """Add an IAM user, or a role with one session of the same name; it has no policy."""
         arn = f"arn:{partition}:sts::{account_id}:assumed-role/{name}/{name}"
-        unique_id = minting.identifier("AROA", account_id)
+        if is_user:
+            arn = f"arn:{partition}:iam::{account_id}:user{path}{name}"
+        unique_id = minting.identifier("AIDA" if is_user else "AROA", account_id)
         return self._add(Principal(arn, name, account_id, now, unique_id, path))
 
     def rename(self, user: Principal, name: str) -> None:
@@ -204,10 +187,6 @@ class Principals:
     def policies_of(self, owner: PolicyOwner) -> dict[str, NamedPolicy]:
         """Return the policies of a user or role itself, those of everybody included."""
         return {**(self.everybody if isinstance(owner, Principal) else {}), **owner.identity}
-
-    def _find(self, name: str, account_id: str, *, is_user: bool) -> Principal | None:
-        wanted = (name, account_id, is_user)
-        return next((p for p in self if (p.name, p.account_id, p.is_user) == wanted), None)
 
     def _add(self, principal: Principal) -> Principal:
         self._by_arn[principal.arn] = principal

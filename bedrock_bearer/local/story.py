@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from bedrock_bearer.access.build import deny_use, limit_key_age
 from bedrock_bearer.access.document import PolicyDocument, read_document
+from bedrock_bearer.aws.long_term_keys import console_user_name
 from bedrock_bearer.facts import AGE_KEY, BEDROCK_SERVICE, CREATE_KEY
 from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.embedded import local_client
 from bedrock_bearer.local.http import Document, LocalRequest
-from bedrock_bearer.local.minting import user_name_of_console
 from bedrock_bearer.local.replies import text_reply
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _five_days_and_thirty(bedrock: LocalBedrock) -> Iterator[str]:
 
 def _asked_for(bedrock: LocalBedrock, access_key_id: str, days: int | None) -> Iterator[str]:
     """Ask for a key of a new user, as the console does."""
-    name = user_name_of_console()
+    name = console_user_name()
     _ask_iam(bedrock, access_key_id, Action="CreateUser", UserName=name)
     age = {} if days is None else {"CredentialAgeDays": str(days)}
     status, answer = _ask_iam(

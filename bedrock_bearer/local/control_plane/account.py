@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bedrock_bearer.facts import IAM_REGIONS
 from bedrock_bearer.local.authorization import Authorization
 from bedrock_bearer.local.http import LocalRequest
 from bedrock_bearer.local.keyring import AccessKey, Keyring
@@ -19,7 +20,6 @@ from bedrock_bearer.local.principals import (
 )
 
 ADMINISTRATOR = "administrator"
-GLOBAL_REGIONS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 _CREDENTIAL = re.compile(r"Credential=(?P<id>\w+)/(?:\d+/(?P<region>[\w-]+)/(?P<service>[\w-]+)/)?")
 
@@ -63,7 +63,7 @@ class Account:
     @property
     def global_region(self) -> str:
         """The Region that holds the services without a Region, such as IAM."""
-        return GLOBAL_REGIONS.get(self.partition, "us-east-1")
+        return IAM_REGIONS.get(self.partition, "us-east-1")
 
     def arn(self, resource: str) -> str:
         """Return the ARN of something in IAM, such as `user/app`."""
@@ -71,8 +71,8 @@ class Account:
 
     def add_administrator(self) -> None:
         """Add the user that signs with access keys this account does not know."""
-        user = self.principals.add_user(
-            ADMINISTRATOR, self.id, self.clock(), partition=self.partition
+        user = self.principals.add(
+            ADMINISTRATOR, self.id, self.clock(), is_user=True, partition=self.partition
         )
         self.principals.attach(user, ADMINISTRATOR_ACCESS)
 
@@ -80,31 +80,23 @@ class Account:
         """Return the role, or `user/NAME`; add it with these policies if it does not exist."""
         kind, _, name = name.rpartition("/")
         is_user = kind == "user"
-        find = self.principals.user if is_user else self.principals.role
-        add = self.principals.add_user if is_user else self.principals.add_role
-        existing = find(name, account_id)
+        existing = self.principals.find_one(name, account_id, is_user=is_user)
         if existing is not None:
             return existing
-        principal = add(name, account_id, self.clock(), partition=self.partition)
+        principal = self.principals.add(
+            name, account_id, self.clock(), is_user=is_user, partition=self.partition
+        )
         for policy in [LIMITED_ACCESS] if policies is None else policies:
             self.principals.attach(principal, policy)
         return principal
 
-    def user(self, name: str) -> Principal | None:
-        """Return the IAM user of that name, or None."""
-        return self.principals.user(name, self.id)
+    def find(self, name: str, *, is_user: bool) -> Principal | None:
+        """Return the user or the role of that name, or None."""
+        return self.principals.find_one(name, self.id, is_user=is_user)
 
-    def role(self, name: str) -> Principal | None:
-        """Return the role of that name, or None."""
-        return self.principals.role(name, self.id)
-
-    def users(self) -> list[Principal]:
-        """Return the IAM users of this account."""
-        return [p for p in self.principals if p.is_user and p.account_id == self.id]
-
-    def roles(self) -> list[Principal]:
-        """Return the roles of this account."""
-        return [p for p in self.principals if not p.is_user and p.account_id == self.id]
+    def all(self, *, is_user: bool) -> list[Principal]:
+        """Return the users or the roles of this account."""
+        return [p for p in self.principals if p.is_user == is_user and p.account_id == self.id]
 
     def access_keys_of(self, user: Principal) -> list[AccessKey]:
         """Return the access keys of a principal."""

@@ -10,12 +10,8 @@ from typing import Any
 
 from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError, signature_of
-from bedrock_bearer.local.control_plane.json_protocols import (
-    json_answer,
-    json_error,
-    read_json_object,
-)
-from bedrock_bearer.local.http import LocalRequest, LocalResponse
+from bedrock_bearer.local.control_plane.json_protocols import read_json_object
+from bedrock_bearer.local.http import LocalRequest
 
 PATH = "/policy/validation"
 POLICY_TYPES = (
@@ -36,12 +32,9 @@ class Analyzer:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    def handle(self, request: LocalRequest) -> LocalResponse:
-        """Answer one request."""
-        try:
-            return json_answer({"findings": list(self._findings(request))})
-        except ControlPlaneError as error:
-            return json_error(error)
+    def answer(self, request: LocalRequest) -> dict[str, Any]:
+        """Return the answer to one request."""
+        return {"findings": list(self._findings(request))}
 
     def _findings(self, request: LocalRequest) -> Iterator[dict[str, Any]]:
         caller = self._account.caller_of(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from bedrock_bearer.facts import BEDROCK_SERVICE, KEYS_PER_USER, LONGEST_AGE_DAY
 from bedrock_bearer.local import minting
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError
 from bedrock_bearer.local.control_plane.query import (
+    Operations,
     Parameters,
     Result,
     is_whole_number,
@@ -39,7 +39,7 @@ class Credentials:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._keys = account.keys
-        self.operations: dict[str, Callable[[Any, Parameters], Result]] = {
+        self.operations: Operations = {
             "CreateAccessKey": self._create_access_key,
             "ListAccessKeys": self._list_access_keys,
             "DeleteAccessKey": self._delete_access_key,
@@ -81,7 +81,7 @@ class Credentials:
 
     def list_of_account(self, given: Parameters) -> Result:
         """Return the keys of all users, without their secrets."""
-        return self._list(self._account.users(), given)
+        return self._list(self._account.all(is_user=True), given)
 
     def list_of_user(self, user: Principal, given: Parameters) -> Result:
         """Return the keys of one user, without their secrets."""

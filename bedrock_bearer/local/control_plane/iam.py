@@ -23,11 +23,10 @@ from bedrock_bearer.local.control_plane.query import (
     query_response,
     read_parameters,
 )
-from bedrock_bearer.local.control_plane.roles import Roles
 from bedrock_bearer.local.control_plane.simulator import Simulator
-from bedrock_bearer.local.control_plane.users import Users
+from bedrock_bearer.local.control_plane.users_and_roles import UsersOrRoles
 from bedrock_bearer.local.http import LocalRequest, LocalResponse
-from bedrock_bearer.local.principals import Group, PolicyOwner, Principal
+from bedrock_bearer.local.principals import PolicyOwner, Principal
 
 _CONDITION_KEYS = {
     "ServiceName": SERVICE_NAME_KEY,
@@ -41,11 +40,16 @@ class Iam:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        users, roles, groups = Users(account), Roles(account), Groups(account)
+        users, roles = UsersOrRoles(account, "User"), UsersOrRoles(account, "Role")
+        groups = Groups(account)
         credentials, managed = Credentials(account), ManagedPolicies(account)
         simulator = Simulator(account)
         self._credentials = credentials
-        self._on_users = {**users.operations, **credentials.operations}
+        self._on_users = {
+            **users.operations,
+            **credentials.operations,
+            **groups.operations_on_users,
+        }
         self._on_roles = roles.operations
         self._on_groups = groups.operations
         self._on_the_account: dict[str, tuple[str, Callable[[Parameters], Result]]] = {
@@ -111,9 +115,8 @@ class Iam:
 
     def _owner(self, kind: str, name: str) -> PolicyOwner | None:
         if kind == "group":
-            group: Group | None = self._account.principals.groups.get(name)
-            return group
-        return self._account.user(name) if kind == "user" else self._account.role(name)
+            return self._account.principals.groups.get(name)
+        return self._account.find(name, is_user=kind == "user")
 
     def _resource(self, template: str, given: Parameters) -> str:
         names = ("UserName", "RoleName", "GroupName", "PolicyName", "PolicyArn", "PolicySourceArn")

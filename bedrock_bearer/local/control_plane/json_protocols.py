@@ -21,11 +21,6 @@ def read_json_object(request: LocalRequest) -> dict[str, Any]:
     return given
 
 
-def json_answer(document: Document) -> LocalResponse:
-    """Return a successful answer."""
-    return json_response(200, document)
-
-
 def json_error(error: ControlPlaneError) -> LocalResponse:
     """Return an error with its name in the header and in the body, as both protocols read it."""
     # A message may repeat text of the request that is no valid Unicode.

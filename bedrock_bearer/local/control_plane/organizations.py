@@ -13,13 +13,8 @@ from typing import Any
 
 from bedrock_bearer.access.document import read_document
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError
-from bedrock_bearer.local.control_plane.json_protocols import (
-    json_answer,
-    json_error,
-    page_of,
-    read_json_object,
-)
-from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse
+from bedrock_bearer.local.control_plane.json_protocols import page_of, read_json_object
+from bedrock_bearer.local.http import Document, LocalRequest
 from bedrock_bearer.local.organization import (
     KINDS,
     MANAGEMENT_ACCOUNT,
@@ -50,14 +45,8 @@ class Organizations:
             "DescribePolicy": self._describe_policy,
         }
 
-    def handle(self, request: LocalRequest) -> LocalResponse:
-        """Answer one request."""
-        try:
-            return json_answer(self._run(request))
-        except ControlPlaneError as error:
-            return json_error(error)
-
-    def _run(self, request: LocalRequest) -> dict[str, Any]:
+    def answer(self, request: LocalRequest) -> dict[str, Any]:
+        """Return the answer to one request."""
         name = request.headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX)
         operation = self._operations.get(name)
         if operation is None:

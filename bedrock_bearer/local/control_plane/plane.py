@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bedrock_bearer.local.control_plane import analyzer, organizations, toolbox
-from bedrock_bearer.local.control_plane.account import Account
+from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError
 from bedrock_bearer.local.control_plane.iam import Iam
-from bedrock_bearer.local.http import LocalRequest, LocalResponse
+from bedrock_bearer.local.control_plane.json_protocols import json_error
+from bedrock_bearer.local.http import LocalRequest, LocalResponse, json_response
 
 
 class ControlPlane:
@@ -19,12 +20,18 @@ class ControlPlane:
 
     def handle(self, request: LocalRequest, request_id: str) -> LocalResponse | None:
         """Answer one request; None if it is for none of these services."""
+        target = request.headers.get("x-amz-target", "")
         if request.method == "GET" and request.path.startswith(toolbox.PATH_PREFIX):
-            return self._toolbox.handle(request)
-        if (request.method, request.path) == ("POST", analyzer.PATH):
-            return self._analyzer.handle(request)
-        if (request.method, request.path) != ("POST", "/"):
+            answer = self._toolbox.answer
+        elif (request.method, request.path) == ("POST", analyzer.PATH):
+            answer = self._analyzer.answer
+        elif (request.method, request.path) != ("POST", "/"):
             return None
-        if request.headers.get("x-amz-target", "").startswith(organizations.TARGET_PREFIX):
-            return self._organizations.handle(request)
-        return self._iam.handle(request, request_id)
+        elif target.startswith(organizations.TARGET_PREFIX):
+            answer = self._organizations.answer
+        else:
+            return self._iam.handle(request, request_id)
+        try:
+            return json_response(200, answer(request))
+        except ControlPlaneError as error:
+            return json_error(error)

@@ -1,10 +1,9 @@
-"""The policies of users, roles and groups, inline and managed, and permissions boundaries."""
+"""The policies of users, roles and groups, inline and managed."""
 
 from __future__ import annotations
 
 import json
 from base64 import b32encode
-from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -14,6 +13,7 @@ from bedrock_bearer.access.document import read_document
 from bedrock_bearer.access.policy_set import NamedPolicy
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError
 from bedrock_bearer.local.control_plane.query import (
+    Operations,
     Parameters,
     Result,
     already_exists,
@@ -21,7 +21,7 @@ from bedrock_bearer.local.control_plane.query import (
     page_of,
     timestamp,
 )
-from bedrock_bearer.local.principals import PolicyOwner, Principal, read_policy
+from bedrock_bearer.local.principals import PolicyOwner, read_policy
 
 VERSION_ID = "v1"
 
@@ -36,7 +36,7 @@ class PoliciesOfOwners:
     def __init__(self, account: Account, kind: str) -> None:
         self._principals = account.principals
         self._kind = kind
-        self.operations: dict[str, Callable[[Any, Parameters], Result]] = {
+        self.operations: Operations = {
             f"Attach{kind}Policy": self._attach,
             f"Detach{kind}Policy": self._detach,
             f"ListAttached{kind}Policies": self._list_attached,
@@ -95,26 +95,6 @@ class PoliciesOfOwners:
         return no_such_entity(f"The {self._kind.lower()} policy with name {name} cannot be found.")
 
 
-class Boundaries:
-    """The operations on the permissions boundaries of users or of roles."""
-
-    def __init__(self, account: Account, kind: str) -> None:
-        self._principals = account.principals
-        self.operations: dict[str, Callable[[Any, Parameters], Result]] = {
-            f"Put{kind}PermissionsBoundary": self._put,
-            f"Delete{kind}PermissionsBoundary": self._delete,
-        }
-
-    def _put(self, principal: Principal, given: Parameters) -> Result:
-        arn = given.get("PermissionsBoundary", "")
-        principal.boundary = managed_policy(self._principals.managed, arn)
-        return None
-
-    def _delete(self, principal: Principal, given: Parameters) -> Result:
-        principal.boundary = None
-        return None
-
-
 class ManagedPolicies:
     """The operations on managed policies."""
 
@@ -163,18 +143,6 @@ def managed_policy(managed: dict[str, NamedPolicy], arn: str) -> NamedPolicy:
 def document_text(policy: NamedPolicy) -> str:
     """Return a policy's document as the local IAM stores it: JSON on one line."""
     return json.dumps(read_document(policy.document).to_wire())
-
-
-def boundary_shape(principal: Principal) -> dict[str, Any]:
-    """Return the member of a user's or role's shape that names its permissions boundary."""
-    if principal.boundary is None:
-        return {}
-    return {
-        "PermissionsBoundary": {
-            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
-            "PermissionsBoundaryArn": principal.boundary.arn,
-        }
-    }
 
 
 def _read(given: Parameters, *, name: str | None = None, arn: str | None = None) -> NamedPolicy:

@@ -5,7 +5,7 @@ See https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,6 +21,8 @@ LONGEST_NUMBER = 9
 
 Parameters = Mapping[str, str]
 Result = dict[str, Any] | None
+Operations = dict[str, Callable[[Any, Parameters], Result]]
+"""What runs, by the action: takes the user, role or group and the parameters."""
 
 
 def read_parameters(request: LocalRequest) -> dict[str, str]:

@@ -31,7 +31,7 @@ from bedrock_bearer.local.control_plane.query import (
     page_of,
     texts_of,
 )
-from bedrock_bearer.local.principals import Group, Principal, read_policy
+from bedrock_bearer.local.principals import Group, PolicyOwner, read_policy
 
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9*]+")
 _VARIABLE = re.compile(r"\$\{([^},]+)")
@@ -76,20 +76,20 @@ class Simulator:
         ]
         return [*others, identity]
 
-    def _source(self, given: Parameters) -> Principal | Group:
+    def _source(self, given: Parameters) -> PolicyOwner:
         arn = given.get("PolicySourceArn", "")
         if ":iam:" not in arn:
             text = f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
             raise _invalid(text)
-        owners: list[Principal | Group] = [*self._account.users(), *self._account.roles()]
-        for owner in [*owners, *self._account.principals.groups.values()]:
+        principals = self._account.principals
+        of_account = [one for one in principals if one.account_id == self._account.id]
+        owners: list[PolicyOwner] = [*of_account, *principals.groups.values()]
+        for owner in owners:
             if owner.iam_arn == arn:
                 return owner
         raise no_such_entity(f"The entity with ARN {arn} cannot be found.")
 
-    def _identity_policies(
-        self, source: Principal | Group, given: Parameters
-    ) -> list[AttachedPolicy]:
+    def _identity_policies(self, source: PolicyOwner, given: Parameters) -> list[AttachedPolicy]:
         try:
             added = [
                 AttachedPolicy(read_policy(text), f"PolicyInputList.{number}", True, source.iam_arn)

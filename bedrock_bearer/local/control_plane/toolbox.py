@@ -19,8 +19,7 @@ from bedrock_bearer.local.authorization import (
     matching_statements,
 )
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError, signature_of
-from bedrock_bearer.local.control_plane.json_protocols import json_answer, json_error
-from bedrock_bearer.local.http import LocalRequest, LocalResponse
+from bedrock_bearer.local.http import LocalRequest
 from bedrock_bearer.local.principals import Principal
 
 PATH_PREFIX = "/authorization-details/"
@@ -42,14 +41,8 @@ class Toolbox:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    def handle(self, request: LocalRequest) -> LocalResponse:
-        """Answer one request."""
-        try:
-            return json_answer(self._run(request))
-        except ControlPlaneError as error:
-            return json_error(error)
-
-    def _run(self, request: LocalRequest) -> dict[str, Any]:
+    def answer(self, request: LocalRequest) -> dict[str, Any]:
+        """Return the answer to one request."""
         caller = self._account.caller_of(request)
         authorization_id, _, tail = unquote(request.path).removeprefix(PATH_PREFIX).partition("/")
         if tail not in ("", "policy"):
