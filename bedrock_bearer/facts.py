@@ -24,6 +24,14 @@ LONGEST_AGE_DAYS = 36_600
 KEYS_PER_USER = 2
 LONGEST_SHORT_TERM_SECONDS = 12 * 3600
 
+LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
+"""The managed policy that the AWS console attaches to the IAM users it makes for keys."""
+CONSOLE_USER_PREFIX = "BedrockAPIKey-"
+"""The AWS console makes an IAM user with such a name for each key."""
+IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""IAM is a global service: all its requests are made to one Region of the partition."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
 KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
 KEY_FILE_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FILE"
 FALLBACK_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK_FALLBACK"

@@ -161,11 +161,6 @@ class RotationReport:
         """Whether every key is usable."""
         return all(check.is_usable for check in self.checks)
 
-    @property
-    def any_usable(self) -> bool:
-        """Whether at least one key is usable."""
-        return any(check.is_usable for check in self.checks)
-
 
 def check_keys(
     keys: Sequence[AnyKey] | None = None,
@@ -223,42 +218,12 @@ def check_keys(
     return _report(checks, [key for _, key in checked], used_in)
 
 
-def is_accepted(
-    key: ApiKey,
-    *,
-    region: str | None = None,
-    endpoint_url: str | None = None,
-    timeout: float = 10.0,
-    http_client: HttpxClient | None = None,
-) -> bool:
-    """Return whether Bedrock accepts a key. For a new key this can take a minute.
-
-    Args:
-        key: the key.
-        region: the AWS Region, as for `BedrockClient`.
-        endpoint_url: where to call, as for `BedrockClient`.
-        timeout: seconds for each attempt. Default 10.
-        http_client: an `httpx.Client` or `httpx2.Client` to use instead of our own connections.
-
-    Raises:
-        BedrockError: something that waiting does not repair, such as a policy that denies the key.
-    """
-    options = {"region": region, "endpoint_url": endpoint_url, "timeout": timeout}
-    try:
-        try_key(key, **options, http_client=http_client)
-    except errors.BedrockError as error:
-        if error.retryable or isinstance(error, errors.ApiKeyRejectedError):
-            return False
-        raise
-    return True
-
-
 def try_key(key: ApiKey, **options: Any) -> None:
     """Return if Bedrock accepts a key.
 
     Args:
         key: the key.
-        options: those of `is_accepted`.
+        options: those of `BedrockClient`, such as `region`.
 
     Raises:
         BedrockError: Bedrock does not accept the key, or could not be asked.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bedrock_bearer.errors import ConfigurationError, install_hint
+from bedrock_bearer.facts import DEFAULT_PORTS
 from bedrock_bearer.version import __version__
 from bedrock_bearer.wire.records import CallRecord
 
@@ -33,7 +34,6 @@ _OPERATION_NAMES = {
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(4**power for power in range(14))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class OpenTelemetryObserver:
@@ -136,7 +136,7 @@ def _common_attributes(record: CallRecord) -> dict[str, Any]:
     if record.endpoint_url is not None:
         url = urlsplit(record.endpoint_url)
         attributes["server.address"] = url.hostname
-        attributes["server.port"] = url.port or _DEFAULT_PORTS.get(url.scheme)
+        attributes["server.port"] = url.port or DEFAULT_PORTS.get(url.scheme)
     return attributes
 
 

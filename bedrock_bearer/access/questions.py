@@ -14,6 +14,7 @@ from bedrock_bearer.facts import (
     BEDROCK_SERVICE,
     CALL_WITH_BEARER_TOKEN,
     CREATE_KEY,
+    IAM_REGIONS,
     SERVICE_NAME_KEY,
 )
 from bedrock_bearer.keys.description import TokenType
@@ -66,16 +67,12 @@ def use_of_key(
     return Question(f"{service}:{CALL_WITH_BEARER_TOKEN}", asked, known)
 
 
-_REGIONS_OF_IAM = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-"""IAM is a global service: all its requests are made to one Region of the partition."""
-
-
 def creation_of_key(days: int | None, *, partition: str = "aws") -> Question:
     """Return the question whether a long-term key may be created; None: one that never expires."""
     asked = {SERVICE_NAME_KEY: BEDROCK_SERVICE, AGE_KEY: days}
     known = dict(DIRECT_CALL)
-    if partition in _REGIONS_OF_IAM:
-        known["aws:RequestedRegion"] = _REGIONS_OF_IAM[partition]
+    if partition in IAM_REGIONS:
+        known["aws:RequestedRegion"] = IAM_REGIONS[partition]
     return Question(CREATE_KEY, asked, known)
 
 

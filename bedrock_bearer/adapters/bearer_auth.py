@@ -12,6 +12,7 @@ from bedrock_bearer.adapters.tokens import checked
 from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
 from bedrock_bearer.errors import ConfigurationError
+from bedrock_bearer.facts import DEFAULT_PORTS
 from bedrock_bearer.keys.default import client_source
 from bedrock_bearer.wire.endpoint import read_origin, region_of_aws_host
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     _Base: Any
 else:
     _Base = object
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class BearerAuth(_Base):  # type: ignore[misc]
@@ -101,7 +100,7 @@ class BearerAuth(_Base):  # type: ignore[misc]
 
     def _turns(self, request: Any, *, in_a_loop: bool) -> KeyTurns:
         url = request.url
-        port = url.port or _DEFAULT_PORTS.get(url.scheme)
+        port = url.port or DEFAULT_PORTS.get(url.scheme)
         if self._origin is None:
             is_pinned = url.scheme == "https" and region_of_aws_host(url.host) is not None
         else:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bedrock_bearer.access.preflight import ModelResources
-from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors
-from bedrock_bearer.errors import BedrockError, ConfigurationError
+from bedrock_bearer.aws.session import aws_client, aws_errors, needing
 
 GET_PROFILE = "bedrock:GetInferenceProfile"
 
@@ -32,15 +31,10 @@ def with_models_of_profile(
     # With a key in the environment, boto3 would use the key in place of the AWS credentials.
     settings = {"signature_version": "v4"}
     client = aws_client("bedrock", what, session=session, region=region, settings=settings)
-    with aws_errors(what, _refused):
+    with aws_errors(what, needing(GET_PROFILE)):
         answer = client.get_inference_profile(inferenceProfileIdentifier=resources.model)
     return ModelResources(
         resources.model,
         str(answer["inferenceProfileArn"]),
         tuple(str(one["modelArn"]) for one in answer["models"]),
     )
-
-
-def _refused(what: str, refusal: Refusal) -> BedrockError:
-    hint = f" The permission {GET_PROFILE} is needed." if refusal.is_access_denied else ""
-    return ConfigurationError(f"{what}: {refusal}.{hint}", request_id=refusal.request_id)

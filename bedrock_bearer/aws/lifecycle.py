@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-generate.html.
 from __future__ import annotations
 
 import logging
-import secrets
-import string
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Any, cast
 from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.access.explanation import about_authorization_id
 from bedrock_bearer.aws.handover import Handover
-from bedrock_bearer.aws.long_term_keys import CONSOLE_USER_PREFIX, LongTermKey, NewKey
+from bedrock_bearer.aws.long_term_keys import LongTermKey, NewKey, console_user_name
 from bedrock_bearer.aws.session import Refusal, RefusalToError, aws_client, aws_errors
 from bedrock_bearer.errors import (
     BedrockError,
@@ -31,16 +29,15 @@ from bedrock_bearer.errors import (
 from bedrock_bearer.facts import (
     AGE_KEY,
     BEDROCK_SERVICE,
+    CONSOLE_USER_PREFIX,
     CREATE_KEY,
     KEYS_PER_USER,
+    LIMITED_ACCESS_ARN,
     LONGEST_AGE_DAYS,
     SERVICE_NAME_KEY,
 )
 
 logger = logging.getLogger("bedrock_bearer")
-
-LIMITED_ACCESS_ARN = "arn:aws:iam::aws:policy/AmazonBedrockLimitedAccess"
-"""The AWS console attaches this policy to such a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class KeyLifecycle:
             KeyCreationDeniedError: a policy refuses the key.
         """
         _check_days(days)
-        name = user_name or _console_user_name()
+        name = user_name or console_user_name()
         with _iam_errors(f"The user {name} was not made"):
             self._iam.create_user(UserName=name)
         try:
@@ -340,11 +337,6 @@ def _how_to_make_room(keys: list[LongTermKey]) -> str:
     if not inactive:
         return "Retire one that is no longer in use, and delete it: `bedrock-bearer key retire`."
     return f"Delete the inactive one: {inactive[0].retire_command} --delete"
-
-
-def _console_user_name() -> str:
-    letters = string.ascii_lowercase + string.digits
-    return CONSOLE_USER_PREFIX + "".join(secrets.choice(letters) for _ in range(4))
 
 
 def _pages(call: Callable[..., Any], name: str, **arguments: Any) -> Iterator[dict[str, Any]]:

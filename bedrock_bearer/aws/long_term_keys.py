@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bedrock_bearer.errors import InvalidApiKeyError, KeyLifecycleError
-from bedrock_bearer.facts import LONG_TERM_PREFIX
+from bedrock_bearer.facts import CONSOLE_USER_PREFIX, LONG_TERM_PREFIX
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.description import utc_now
-
-CONSOLE_USER_PREFIX = "BedrockAPIKey-"
-"""The AWS console makes an IAM user with such a name for each key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,12 @@ class LongTermKey:
     def is_expired(self, now: datetime | None = None) -> bool:
         """Return whether the key has expired."""
         return self.expires_at is not None and (now or utc_now()) >= self.expires_at
+
+
+def console_user_name() -> str:
+    """Return a name like those of the users that the AWS console makes for keys."""
+    letters = string.ascii_lowercase + string.digits
+    return CONSOLE_USER_PREFIX + "".join(secrets.choice(letters) for _ in range(4))
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,16 @@ def _configuration_error(what: str, refusal: Refusal) -> BedrockError:
     return ConfigurationError(f"{what}: {refusal}", request_id=refusal.request_id)
 
 
+def needing(permission: str) -> RefusalToError:
+    """Return what makes a `ConfigurationError` of a refusal, and names the permission needed."""
+
+    def refused(what: str, refusal: Refusal) -> BedrockError:
+        hint = f" The permission {permission} is needed." if refusal.is_access_denied else ""
+        return ConfigurationError(f"{what}: {refusal}.{hint}", request_id=refusal.request_id)
+
+    return refused
+
+
 @contextmanager
 def aws_errors(what: str, refused: RefusalToError = _configuration_error) -> Iterator[None]:
     """Raise what boto3 raises inside the block as an error of this library.

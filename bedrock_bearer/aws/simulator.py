@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors
-from bedrock_bearer.errors import BedrockError, ConfigurationError
+from bedrock_bearer.aws.session import aws_client, aws_errors, needing
+from bedrock_bearer.errors import BedrockError
 from bedrock_bearer.facts import TOKEN_TYPE_KEY
 from bedrock_bearer.keys.description import TokenType
 
@@ -88,11 +88,6 @@ class Simulations:
     by_type: Mapping[TokenType, Simulation]
 
     @property
-    def differ(self) -> bool:
-        """Whether one type is allowed and the other is not."""
-        return len({one.allowed for one in self.by_type.values()}) > 1
-
-    @property
     def missing_context_values(self) -> tuple[str, ...]:
         """The condition keys that had no value in either simulation.
 
@@ -145,7 +140,7 @@ def simulate_key_types(
     by_type = {}
     for token_type in TokenType:
         entries = [*_entries({**(context or {}), token_type_key: token_type.value})]
-        with aws_errors(what, _simulation_refused):
+        with aws_errors(what, needing(SIMULATE)):
             answer = client.simulate_principal_policy(
                 PolicySourceArn=source, ActionNames=[action], ContextEntries=entries
             )
@@ -163,11 +158,6 @@ def _source_of(client: Any, principal_arn: str) -> str:
             return str(client.get_role(RoleName=found["role"])["Role"]["Arn"])
     except BedrockError:
         return f"arn:{found['partition']}:iam::{found['account']}:role/{found['role']}"
-
-
-def _simulation_refused(what: str, refusal: Refusal) -> BedrockError:
-    hint = f" The permission {SIMULATE} is needed." if refusal.is_access_denied else ""
-    return ConfigurationError(f"{what}: {refusal}.{hint}", request_id=refusal.request_id)
 
 
 def _entries(context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.access.document import Statement, read_document
 from bedrock_bearer.access.governing import GoverningPolicy
 from bedrock_bearer.access.located import LocatedStatement
-from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors, aws_session
+from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors, aws_session, needing
 from bedrock_bearer.errors import BedrockError, ConfigurationError
 
 READ_DETAILS = "iam:GetRequestAuthorizationDetails"
@@ -184,8 +184,7 @@ def _read_pages(client: Any, authorization_id: str, what: str) -> list[dict[str,
     def refused(what: str, refusal: Refusal) -> BedrockError:
         if refusal.code == "ResourceNotFoundException":
             return _NotFoundError(str(refusal))
-        hint = f" The permission {READ_DETAILS} is needed." if refusal.is_access_denied else ""
-        return ConfigurationError(f"{what}: {refusal}.{hint}", request_id=refusal.request_id)
+        return needing(READ_DETAILS)(what, refusal)
 
     with aws_errors(what, refused):
         paginator = client.get_paginator("get_request_authorization_details")

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bedrock_bearer.access.document import PolicyDocument
-from bedrock_bearer.aws.session import Refusal, aws_client, aws_errors
-from bedrock_bearer.errors import BedrockError, ConfigurationError
+from bedrock_bearer.aws.session import aws_client, aws_errors, needing
 
 VALIDATE = "access-analyzer:ValidatePolicy"
 
@@ -62,7 +61,7 @@ def validate_policy(
     """
     what = "Access Analyzer was not asked"
     client = aws_client("accessanalyzer", what, session=session)
-    with aws_errors(what, _refused):
+    with aws_errors(what, needing(VALIDATE)):
         pages = client.get_paginator("validate_policy").paginate(
             policyDocument=document.to_json(), policyType=_type_of(document, policy_type)
         )
@@ -76,11 +75,6 @@ def _type_of(document: PolicyDocument, policy_type: str | None) -> str:
         one.principal is not None or one.not_principal is not None for one in document.statements
     )
     return "RESOURCE_POLICY" if names_principal else "IDENTITY_POLICY"
-
-
-def _refused(what: str, refusal: Refusal) -> BedrockError:
-    hint = f" The permission {VALIDATE} is needed." if refusal.is_access_denied else ""
-    return ConfigurationError(f"{what}: {refusal}.{hint}", request_id=refusal.request_id)
 
 
 def _finding(finding: dict[str, Any]) -> AwsFinding:

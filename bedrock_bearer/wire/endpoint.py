@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from bedrock_bearer.errors import ConfigurationError, InvalidApiKeyError, RegionError
+from bedrock_bearer.facts import DEFAULT_PORTS
 from bedrock_bearer.regions import (
     PARTITIONS,
     REGION,
@@ -37,7 +38,6 @@ _URL_VARIABLES = {
     "bedrock": ("AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL"),
 }
 _IGNORE_URLS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 _LOOPBACK_NETWORK = 127
@@ -257,7 +257,7 @@ def _parse_url(text: str, source: str) -> _Url | str:
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port
     except ValueError:
         return "its host or port is not valid"
-    if scheme not in _DEFAULT_PORTS or not text[len(scheme) :].startswith("://"):
+    if scheme not in DEFAULT_PORTS or not text[len(scheme) :].startswith("://"):
         return "it must start with https:// (or http:// for this machine)"
     if "@" in parts.netloc:
         return "it holds a user name or password"
@@ -267,7 +267,7 @@ def _parse_url(text: str, source: str) -> _Url | str:
         return "its host or port is not valid"
     if not _PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
         return "its path is not valid"
-    url = _Url(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, parts.path, source)
+    url = _Url(scheme, host, DEFAULT_PORTS[scheme] if port is None else port, parts.path, source)
     if scheme == "http" and not url.is_loopback:
         return f"http to {host} would send the key unencrypted; use https"
     return url
@@ -352,7 +352,7 @@ def _regional(service: Service, region: str, source: str, fips: bool, dualstack:
 
 def _custom(url: _Url, region: tuple[str, str] | None) -> Endpoint:
     host = f"[{url.host}]" if ":" in url.host else url.host
-    port = "" if url.port == _DEFAULT_PORTS[url.scheme] else f":{url.port}"
+    port = "" if url.port == DEFAULT_PORTS[url.scheme] else f":{url.port}"
     name, source = region or (None, None)
     return Endpoint(
         f"{url.scheme}://{host}{port}{url.path.rstrip('/')}",

@@ -12,12 +12,13 @@ from urllib.parse import unquote, urlsplit
 import h11
 
 from bedrock_bearer.errors import ConfigurationError, ConnectError
+from bedrock_bearer.facts import DEFAULT_PORTS
 from bedrock_bearer.wire.endpoint import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_PORTS = {**DEFAULT_PORTS, "socks5": 1080, "socks5h": 1080}
 _SOCKS_REFUSALS = {
     1: "general failure",
     2: "not allowed by its rules",

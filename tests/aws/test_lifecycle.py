@@ -22,7 +22,7 @@ from bedrock_bearer.keys.key_file import check_key_file, write_key_file
 from bedrock_bearer.local import LocalBedrock, local_client
 from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.server import LocalServer
-from bedrock_bearer.rotation import is_accepted
+from bedrock_bearer.rotation import try_key
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -404,7 +404,7 @@ def test_a_key_is_accepted_though_its_user_may_not_list_invocations(
     allow = statement("Allow", "bedrock:CallWithBearerToken")
     key = ApiKey.parse(bedrock.mint_key("LONG_TERM", policies=[allow]))
 
-    assert is_accepted(key, region="us-east-1", endpoint_url=server[1].url)
+    try_key(key, region="us-east-1", endpoint_url=server[1].url)
 
 
 def test_an_unknown_key_is_not_accepted(
@@ -412,7 +412,8 @@ def test_an_unknown_key_is_not_accepted(
 ) -> None:
     key = ApiKey.parse(long_term_key())
 
-    assert not is_accepted(key, region="us-east-1", endpoint_url=server[1].url)
+    with pytest.raises(errors.ApiKeyRejectedError):
+        try_key(key, region="us-east-1", endpoint_url=server[1].url)
 
 
 # --------------------------------------------------------------------------- key files
