@@ -209,11 +209,11 @@ def _with_output(reply: ConverseResponse[Any], output: Output[Any]) -> ConverseR
     try:
         reply.with_output(output.read(reply))
         return reply
-    except (ValueError, RecursionError) as error:
-        problem = str(error)
+    except ValueError as error:
+        problem, cause = str(error), error.__cause__
     raise OutputError(
         problem, reply=reply, status_code=200, request_id=reply.request_id, key=reply.key
-    )
+    ) from cause
 
 
 # ------------------------------------------------------------------------------ bodies and replies

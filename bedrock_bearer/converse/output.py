@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
+from inspect import isroutine
 from types import UnionType
 from typing import (
     TYPE_CHECKING,
@@ -21,7 +22,6 @@ from typing import (
     Any,
     Generic,
     Literal,
-    NotRequired,
     TypeVar,
     Union,
     get_args,
@@ -31,8 +31,6 @@ from typing import (
 )
 
 from pydantic import TypeAdapter, ValidationError, create_model
-from pydantic.errors import PydanticUserError
-from pydantic_core import SchemaError
 
 from bedrock_bearer.converse.output_models import OUTPUT_CONFIG_MODELS
 from bedrock_bearer.converse.problems import sentence
@@ -54,7 +52,7 @@ _REFUSALS = {
 }
 """What a 400 says if it is about that way, and not about something else in the request."""
 
-_FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+_CUT_OFF = ("max_tokens", "model_context_window_exceeded")
 
 
 class Output(Generic[OutputT]):
@@ -62,8 +60,15 @@ class Output(Generic[OutputT]):
 
     def __init__(self, output_type: type[OutputT]) -> None:
         """Raise ValueError if no JSON Schema can describe the type."""
-        annotation = _accepted(output_type) if sys.version_info < (3, 12) else output_type
+        if isroutine(output_type):
+            # pydantic would take it, and call it.
+            raise ValueError(
+                f"output_type has no JSON Schema: {output_type.__name__} is a function"
+            )
+        annotation: Any = output_type
         try:
+            if sys.version_info < (3, 12):
+                annotation = _accepted(output_type, {})
             self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
             schema = self._adapter.json_schema()
             self.name = name_of(schema.get("title") or _plain_name(output_type))
@@ -73,8 +78,9 @@ class Output(Generic[OutputT]):
             if self._is_wrapped:
                 self._adapter = TypeAdapter(create_model("Output", value=(annotation, ...)))
                 self._schema, is_recursive = written_out(self._adapter.json_schema())
-        except (PydanticUserError, SchemaError, TypeError) as error:
-            problem = str(error).partition("\n")[0]
+        except Exception as error:  # noqa: BLE001
+            # Annotations may name what cannot be found, or what pydantic does not know.
+            problem = f"{type(error).__name__}: {error}".partition("\n")[0]
         else:
             self._output_schema = output_schema(self._schema, is_recursive=is_recursive)
             self._first_ways: dict[str, str] = {}
@@ -137,23 +143,46 @@ class Output(Generic[OutputT]):
 
     def read(self, reply: ConverseResponse[Any]) -> OutputT:
         """Return the output in a reply. Raise ValueError if it does not fit the type."""
+        cause: Exception | None = None
         try:
             value = self._adapter.validate_json(self._json(reply))
         except ValidationError as error:
+            # Not the cause of the error below: it holds the reply's content.
             problem = sentence(error, skipped=1 if self._is_wrapped else 0)
+        except _NotOneOutputError as error:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001
+            # A validator of the class may raise anything. Its traceback helps to mend it.
+            problem, cause = f"{type(error).__name__}: {error}", error
         else:
             output: OutputT = value.value if self._is_wrapped else value
             return output
-        # Raised here so that pydantic's error, which holds the reply, is not chained to it.
-        raise ValueError(f"The reply does not fit {self.name}: {problem}.{_ending(reply)}")
+        raise ValueError(
+            f"The reply does not fit {self.name}: {problem}.{_ending(reply)}"
+        ) from cause
 
     def _json(self, reply: ConverseResponse[Any]) -> str:
-        for tool in reply.tool_uses:
-            if tool.name == self.tool_name:
-                return tool.input if isinstance(tool.input, str) else json.dumps(tool.input)
-        text = reply.text.strip()
-        fenced = None if text.startswith("{") else _FENCED.search(text)
-        return fenced[1] if fenced else text
+        inputs = [tool.input for tool in reply.tool_uses if tool.name == self.tool_name]
+        if not inputs:
+            return _object_in(reply.text.strip())
+        if len(inputs) > 1:
+            raise _NotOneOutputError(f"it calls {self.tool_name} {len(inputs)} times")
+        if reply.stop_reason in _CUT_OFF:
+            # What is there may fit, and still be only the beginning.
+            raise _NotOneOutputError(f"the input of {self.tool_name} may be incomplete")
+        return inputs[0] if isinstance(inputs[0], str) else json.dumps(inputs[0])
+
+
+class _NotOneOutputError(Exception):
+    """The reply does not hold exactly one output."""
+
+
+def _object_in(text: str) -> str:
+    """Return the JSON object in a text, which may have words or a code fence around it."""
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or text.startswith(("[", '"')):
+        return text
+    return text[start : end + 1] if end > start else text[start:]
 
 
 def output_of(output_type: Any) -> Output[Any]:
@@ -194,26 +223,33 @@ def _plain_name(output_type: Any) -> str:
     return str(getattr(output_type, "__name__", "output"))
 
 
-def _accepted(annotation: Any) -> Any:
-    """Return a type with every TypedDict as one that pydantic takes before Python 3.12."""
-    if is_typeddict(annotation) and type(annotation).__module__ == "typing":
-        import typing_extensions
+def _accepted(annotation: Any, made: dict[Any, Any]) -> Any:
+    """Return a type with every TypedDict as one that pydantic takes before Python 3.12.
 
-        fields = {
-            name: NotRequired[_accepted(hint)]
-            if name in annotation.__optional_keys__ and get_origin(hint) is not NotRequired
-            else _accepted(hint)
-            for name, hint in get_type_hints(annotation, include_extras=True).items()
-        }
-        typed: Any = typing_extensions.TypedDict
-        made = typed(annotation.__name__, fields)
-        made.__doc__ = annotation.__doc__
-        return made
+    `made` holds the classes that were replaced already: a TypedDict may contain itself.
+    """
+    if is_typeddict(annotation) and type(annotation).__module__ == "typing":
+        return made.get(annotation) or _typed_dict(annotation, made)
     origin, arguments = get_origin(annotation), get_args(annotation)
-    accepted = tuple(_accepted(argument) for argument in arguments)
+    accepted = tuple(_accepted(argument, made) for argument in arguments)
     if accepted == arguments or origin in (Annotated, Literal):
         return annotation
-    return Union[accepted] if origin is UnionType else origin[accepted]  # noqa: UP007
+    if origin is UnionType:
+        return Union[accepted]  # noqa: UP007
+    return origin[accepted[0] if len(accepted) == 1 else accepted]
+
+
+def _typed_dict(annotation: Any, made: dict[Any, Any]) -> Any:
+    import typing_extensions
+
+    typed: Any = typing_extensions.TypedDict
+    replacement = made[annotation] = typed(annotation.__name__, {})
+    replacement.__doc__ = annotation.__doc__
+    replacement.__required_keys__ = annotation.__required_keys__
+    replacement.__optional_keys__ = annotation.__optional_keys__
+    hints = get_type_hints(annotation, include_extras=True)
+    replacement.__annotations__ = {name: _accepted(hint, made) for name, hint in hints.items()}
+    return replacement
 
 
 def _wire(given: Any) -> dict[str, Any]:

@@ -227,6 +227,19 @@ class Shelf(TypedDict):
     movies: list[Movie]
 
 
+class Branch(TypedDict):
+    value: int
+    branches: NotRequired[list[Branch]]
+
+
+class Chapter(TypedDict):
+    notes: NotRequired[list[Note]]
+
+
+class Note(TypedDict):
+    chapter: NotRequired[Chapter]
+
+
 class Pair(NamedTuple):
     left: int
     right: str
@@ -344,6 +357,16 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "TypedDict, partial": (Partial, {}, {}),
     "nested TypedDict": (Shelf, {"movies": [{"title": "A"}]}, {"movies": [{"title": "A"}]}),
     "list of TypedDict": (list[Movie], [{"title": "Alien"}], [{"title": "Alien"}]),
+    "recursive TypedDict": (
+        Branch,
+        {"value": 1, "branches": [{"value": 2}]},
+        {"value": 1, "branches": [{"value": 2}]},
+    ),
+    "mutually recursive TypedDict": (
+        Chapter,
+        {"notes": [{"chapter": {}}]},
+        {"notes": [{"chapter": {}}]},
+    ),
     "named tuple": (Pair, [1, "a"], Pair(1, "a")),
     "uuid": (UUID, UUID_TEXT, UUID(UUID_TEXT)),
     "url": (HttpUrl, "https://a.example/", HttpUrl("https://a.example/")),
@@ -500,6 +523,7 @@ def test_output_config_is_used_only_for_types_that_it_can_carry(
             assert set(keywords_of(asked_schema(seen[0]))) <= carried
     by_tool = {
         "anything", "dict of classes", "limited number", "limits",
+        "recursive TypedDict", "mutually recursive TypedDict",
         "list of recursive", "mutually recursive", "named tuple", "open class", "open dict",
         "recursive", "set", "tuple", "url", "JSON in text",
     }  # fmt: skip
@@ -611,10 +635,78 @@ def test_a_refusal_of_something_else_is_raised_at_once(
         client.converse(WITH_OUTPUT_CONFIG, output_type=City)
 
 
-def test_an_output_in_a_fence_is_read(client: ClientHandle, bedrock: LocalBedrock) -> None:
-    bedrock.script(text_reply(f"Here it is:\n```json\n{json.dumps(ROME)}\n```"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```json\n{}\n```",
+        "```JSON\n{}\n```",
+        "```json\n{}",
+        "Here it is:\n```\n{}\n```\nAnything else?",
+        "Here it is: {}",
+        "{}\n\nAnything else?",
+    ],
+)
+def test_words_and_a_fence_around_an_output_are_left_out(
+    client: ClientHandle, bedrock: LocalBedrock, text: str
+) -> None:
+    bedrock.script(text_reply(text.replace("{}", json.dumps(ROME))))
 
     assert client.converse(WITHOUT, output_type=City).parsed.name == "Rome"
+
+
+def test_two_outputs_in_a_text_are_an_error(client: ClientHandle, bedrock: LocalBedrock) -> None:
+    fenced = f"```json\n{json.dumps(ROME)}\n```"
+    bedrock.script(text_reply(f"{fenced} or {fenced}"))
+
+    with pytest.raises(OutputError, match="does not fit City: Invalid JSON: trailing characters"):
+        client.converse(WITHOUT, output_type=City)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_two_outputs_as_tools_are_an_error(
+    client: ClientHandle, bedrock: LocalBedrock, is_streamed: bool
+) -> None:
+    uses = [
+        {"toolUse": {"toolUseId": name, "name": "answer_with_City", "input": ROME}}
+        for name in ("a", "b")
+    ]
+    bedrock.script(Reply(tuple(uses), stop_reason="tool_use"))
+
+    with pytest.raises(OutputError, match="City: it calls answer_with_City 2 times"):
+        output(client, WITHOUT, is_streamed, output_type=City)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("given", [{}, {"title": "Al"}])
+def test_an_output_that_was_cut_off_is_an_error_even_if_it_fits(
+    client: ClientHandle, bedrock: LocalBedrock, given: dict[str, str], is_streamed: bool
+) -> None:
+    use = {"toolUseId": "a", "name": "answer_with_Partial", "input": given}
+    bedrock.script(Reply(({"toolUse": use},), stop_reason="max_tokens"))
+
+    with pytest.raises(OutputError, match=r"may be incomplete\. It was cut off at max_tokens"):
+        output(client, WITHOUT, is_streamed, output_type=Partial)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_whatever_a_validator_raises_is_an_output_error_with_the_reply(
+    client: ClientHandle, bedrock: LocalBedrock, is_streamed: bool
+) -> None:
+    class Country(BaseModel):
+        code: str
+
+        @field_validator("code")
+        @classmethod
+        def known(cls, code: str) -> str:
+            return {"IT": "Italy"}[code]
+
+    bedrock.script(answering({"code": "XX"}))
+
+    with pytest.raises(OutputError, match="does not fit Country: KeyError: 'XX'") as caught:
+        output(client, WITHOUT, is_streamed, output_type=Country)
+
+    assert caught.value.reply.tool_uses[0].input == {"code": "XX"}
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 def test_a_fence_inside_an_output_is_part_of_it(
@@ -695,7 +787,14 @@ def test_a_partial_reply_of_a_stream_has_no_output_yet(
         assert stream.final_response().parsed.name == "Rome"
 
 
-@pytest.mark.parametrize("type_", [object(), Callable[[int], int], 3, {"type": "object"}])
+class Undefined(TypedDict):
+    name: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [object(), Callable[[int], int], 3, "", {"type": "object"}, {"name": str}, even, Undefined],
+)
 def test_a_type_without_a_schema_is_refused_before_anything_is_sent(
     client: ClientHandle, type_: Any
 ) -> None:
