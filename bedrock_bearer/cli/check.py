@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_bearer.cli.default_model import chosen_model
+from bedrock_bearer.cli.group import check_sources
 from bedrock_bearer.cli.outcome import (
     CONFIGURATION,
     LATER,
@@ -50,7 +51,14 @@ _SHORTEST_CHECK, _LONGEST_CHECK = 1.0, 10.0
 
 
 @click.command()
-@click.option("--key", "keys", multiple=True, metavar="SOURCE", help="env:NAME, file:PATH or -.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="SOURCE",
+    callback=check_sources,
+    help="env:NAME, file:PATH or -.",
+)
 @click.option("--any", "any_key", is_flag=True, help="Ask only: is at least one key usable?")
 @click.option("--converse", is_flag=True, help="Make a Converse call of one token: it is billed.")
 @click.option("-m", "--model", help="The model for --converse.")
@@ -96,7 +104,7 @@ def check(
     from bedrock_bearer.keys.stored import named_source
     from bedrock_bearer.rotation import check_keys
 
-    sources = [named_source(_spec(key)) for key in keys] or None
+    sources = [named_source(key) for key in keys] or None
     model_id = chosen_model(model, region or region_of_environment()) if converse else None
 
     give_up_at = None if until_safe is None else time.monotonic() + until_safe
@@ -122,15 +130,6 @@ def check(
     elif watch is None:
         click.echo("\n".join(answer.lines()))
     sys.exit(answer.verdict.exit_code)
-
-
-def _spec(key: str) -> str:
-    from bedrock_bearer.keys.stored import problem_of_spec
-
-    problem = problem_of_spec(key)
-    if problem:
-        raise click.UsageError(problem)
-    return key
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bedrock_bearer.cli.group import check_sources
 from bedrock_bearer.cli.key_output import (
     DRY_RUN,
     JSON,
@@ -41,6 +42,7 @@ _HEADS = ("USER", "ID", "FINGERPRINT", "STATUS", "AGE", "EXPIRES", "NOTES")
     "sources",
     multiple=True,
     metavar="SOURCE",
+    callback=check_sources,
     help="A key you have (env:NAME, file:PATH or -): show which one it is.",
 )
 @DRY_RUN
@@ -57,11 +59,8 @@ def list_keys(
     Fingerprints are known of the keys that were made on this machine and of those given as --key.
     IAM stores neither the fingerprint nor when a key was last used.
     """
-    from bedrock_bearer.keys.stored import problem_of_spec, read_key
+    from bedrock_bearer.keys.stored import read_key
 
-    problem = next(filter(None, map(problem_of_spec, sources)), None)
-    if problem:
-        raise click.UsageError(problem)
     if dry_run:
         print_steps([f"list the keys of {user or 'all users'}"], as_json)
         return

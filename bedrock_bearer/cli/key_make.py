@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bedrock_bearer.cli.group import with_options
 from bedrock_bearer.cli.key_output import (
     DRY_RUN,
     JSON,
-    Command,
     key_lifecycle,
     key_line,
     listed_document,
@@ -29,19 +29,15 @@ _DAYS = click.option(
 )
 
 
-def _destination(command: Command) -> Command:
-    options = (
-        click.option("--out", metavar="FILE", help="Write the key into FILE, with mode 0600."),
-        click.option("--stdout", is_flag=True, help="Print the key on standard output."),
-        click.option(
-            "--to-command",
-            metavar="CMD",
-            help="Give the key to a shell command on its standard input; it must exit with 0.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_destination = with_options(
+    click.option("--out", metavar="FILE", help="Write the key into FILE, with mode 0600."),
+    click.option("--stdout", is_flag=True, help="Print the key on standard output."),
+    click.option(
+        "--to-command",
+        metavar="CMD",
+        help="Give the key to a shell command on its standard input; it must exit with 0.",
+    ),
+)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from bedrock_bearer.cli.outcome import print_json
 if TYPE_CHECKING:
     from bedrock_bearer.aws.lifecycle import KeyLifecycle
     from bedrock_bearer.aws.long_term_keys import LongTermKey
-
-Command = Callable[..., Any]
 
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

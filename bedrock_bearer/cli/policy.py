@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_bearer.cli.group import CommandGroup
+from bedrock_bearer.cli.group import CommandGroup, with_options
 from bedrock_bearer.cli.outcome import OK, REFUSED, print_json
 from bedrock_bearer.cli.policy_aws import ask_access_analyzer
 from bedrock_bearer.cli.policy_explain import explain
@@ -18,13 +17,23 @@ from bedrock_bearer.facts import LONGEST_AGE_DAYS, RESET_KEY
 if TYPE_CHECKING:
     from bedrock_bearer.access.document import PolicyDocument
 
-Command = Callable[..., None]
+
+def _check_arns(ctx: click.Context, option: click.Parameter, exempt: tuple[str, ...]) -> Any:
+    if not all(arn.startswith("arn:") for arn in exempt):
+        raise click.UsageError("--except takes the ARN of a principal, such as a role's.")
+    return exempt
+
 
 TOKEN_TYPES = click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False)
 _OPTIONS = (
     click.option("--scp", is_flag=True, help="For a service control policy."),
     click.option(
-        "--except", "exempt", multiple=True, metavar="ARN", help="A principal that is not denied."
+        "--except",
+        "exempt",
+        multiple=True,
+        metavar="ARN",
+        callback=_check_arns,
+        help="A principal that is not denied.",
     ),
     click.option("--terraform", "form", flag_value="terraform", help="Print a Terraform resource."),
     click.option(
@@ -36,18 +45,15 @@ _OPTIONS = (
     click.option("--json-min", "form", flag_value="json-min", help="Print JSON without spaces."),
 )
 _USE_OPTIONS = (
-    click.option("--bedrock-only", is_flag=True, help="Leave the bedrock-mantle endpoint open."),
-    click.option("--mantle", is_flag=True, hidden=True, help="The default."),
+    click.option(
+        "--bedrock-only",
+        "mantle",
+        is_flag=True,
+        callback=lambda ctx, option, bedrock_only: not bedrock_only,
+        help="Leave the bedrock-mantle endpoint open.",
+    ),
+    click.option("--mantle", is_flag=True, hidden=True, expose_value=False, help="The default."),
 )
-
-
-def _with_options(*options: Any) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.group(cls=CommandGroup)
@@ -60,65 +66,44 @@ policy.add_command(explain)
 
 @policy.command()
 @click.argument("token_type", type=TOKEN_TYPES)
-@_with_options(*_USE_OPTIONS, *_OPTIONS)
-def deny(
-    token_type: str,
-    bedrock_only: bool,
-    mantle: bool,
-    scp: bool,
-    exempt: tuple[str, ...],
-    form: str | None,
-) -> None:
+@with_options(*_USE_OPTIONS, *_OPTIONS)
+def deny(token_type: str, mantle: bool, exempt: tuple[str, ...], **output: Any) -> None:
     """Print a policy that denies calls with keys of one type."""
     from bedrock_bearer.access.build import deny_use
 
-    _check_arns(exempt)
-    _print(deny_use(token_type, mantle=not bedrock_only, exempt=exempt), form, scp)
+    _print(deny_use(token_type, mantle=mantle, exempt=exempt), **output)
 
 
 @policy.command("allow-only")
 @click.argument("token_type", type=TOKEN_TYPES)
-@_with_options(*_USE_OPTIONS, *_OPTIONS)
+@with_options(*_USE_OPTIONS, *_OPTIONS)
 def allow_only_command(
-    token_type: str,
-    bedrock_only: bool,
-    mantle: bool,
-    scp: bool,
-    exempt: tuple[str, ...],
-    form: str | None,
+    token_type: str, mantle: bool, exempt: tuple[str, ...], **output: Any
 ) -> None:
     """Print a policy that allows calls with keys of one type, and denies others."""
     from bedrock_bearer.access.build import allow_only
 
-    _check_arns(exempt)
-    document = allow_only(token_type, mantle=not bedrock_only, scp=scp, exempt=exempt)
-    _print(document, form, scp)
+    _print(allow_only(token_type, mantle=mantle, scp=output["scp"], exempt=exempt), **output)
 
 
 @policy.command("deny-all")
-@_with_options(*_USE_OPTIONS, *_OPTIONS)
-def deny_all(
-    bedrock_only: bool, mantle: bool, scp: bool, exempt: tuple[str, ...], form: str | None
-) -> None:
+@with_options(*_USE_OPTIONS, *_OPTIONS)
+def deny_all(mantle: bool, exempt: tuple[str, ...], **output: Any) -> None:
     """Print a policy that denies calls with any API key."""
     from bedrock_bearer.access.build import deny_all_keys
 
-    _check_arns(exempt)
-    _print(deny_all_keys(mantle=not bedrock_only, exempt=exempt), form, scp)
+    _print(deny_all_keys(mantle=mantle, exempt=exempt), **output)
 
 
 @policy.command("max-age")
 @click.argument("days", type=click.IntRange(1, LONGEST_AGE_DAYS))
 @click.option("--deny-reset", is_flag=True, help="Also deny giving a key a new secret.")
-@_with_options(*_OPTIONS)
-def max_age(
-    days: int, deny_reset: bool, scp: bool, exempt: tuple[str, ...], form: str | None
-) -> None:
+@with_options(*_OPTIONS)
+def max_age(days: int, deny_reset: bool, exempt: tuple[str, ...], **output: Any) -> None:
     """Print a policy that lets no new long-term key live longer than DAYS."""
     from bedrock_bearer.access.build import limit_key_age
 
-    _check_arns(exempt)
-    _print(limit_key_age(days, deny_reset=deny_reset, exempt=exempt), form, scp)
+    _print(limit_key_age(days, deny_reset=deny_reset, exempt=exempt), **output)
     if not deny_reset:
         click.echo(
             f"Not covered: {RESET_KEY} gives a key that exists a new secret and asks for no age. "
@@ -128,13 +113,12 @@ def max_age(
 
 
 @policy.command("deny-creation")
-@_with_options(*_OPTIONS)
-def deny_creation(scp: bool, exempt: tuple[str, ...], form: str | None) -> None:
+@with_options(*_OPTIONS)
+def deny_creation(exempt: tuple[str, ...], **output: Any) -> None:
     """Print a policy that denies the creation of long-term keys."""
     from bedrock_bearer.access.build import deny_key_creation
 
-    _check_arns(exempt)
-    _print(deny_key_creation(exempt=exempt), form, scp)
+    _print(deny_key_creation(exempt=exempt), **output)
 
 
 @policy.command()
@@ -177,12 +161,7 @@ def lint(files: tuple[str, ...], kind: str | None, from_aws: bool, as_json: bool
     sys.exit(code)
 
 
-def _check_arns(exempt: tuple[str, ...]) -> None:
-    if not all(arn.startswith("arn:") for arn in exempt):
-        raise click.UsageError("--except takes the ARN of a principal, such as a role's.")
-
-
-def _print(document: PolicyDocument, form: str | None, scp: bool) -> None:
+def _print(document: PolicyDocument, *, form: str | None, scp: bool) -> None:
     from bedrock_bearer.access import template
 
     if form == "terraform":

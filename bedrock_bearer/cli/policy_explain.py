@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bedrock_bearer.cli.group import check_sources
 from bedrock_bearer.cli.outcome import OK, REFUSED, UNDECIDED, print_json
 from bedrock_bearer.cli.policy_aws import AwsAnswers, ask_about_action, ask_about_denial
 from bedrock_bearer.cli.policy_files import LAYERS, read_policy, refuse
@@ -58,7 +59,13 @@ def _files(name: str, text: str) -> Callable[[Command], Command]:
     type=click.Choice(["SHORT_TERM", "LONG_TERM"], case_sensitive=False),
     help="Ask about calls with keys of this type.",
 )
-@click.option("--key", "key_source", metavar="SOURCE", help="The key: env:NAME, file:PATH or -.")
+@click.option(
+    "--key",
+    "key_source",
+    metavar="SOURCE",
+    callback=check_sources,
+    help="The key: env:NAME, file:PATH or -.",
+)
 @click.option(
     "--age-days",
     type=click.IntRange(1, LONGEST_AGE_DAYS),
