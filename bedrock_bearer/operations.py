@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bedrock_bearer.converse.base import load_json, read_model
+from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
 from bedrock_bearer.converse.request import ConverseRequest
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.errors import (
@@ -21,6 +22,7 @@ from bedrock_bearer.errors import (
     OutputError,
     ResponseDecodeError,
 )
+from bedrock_bearer.signatures import check_options
 from bedrock_bearer.wire.endpoint import path_segment
 
 # What only a stream or a rarer operation needs is imported there: starting up takes time.
@@ -84,7 +86,9 @@ def converse(
 
     Raises:
         ConfigurationError: an argument is not valid.
+        TypeError: there is no such option.
     """
+    check_options("converse", options, ConverseOptions)
     if output_type is not None:
         return _for_output(converse, model_id, messages, options, output_type)
     body = _body(ConverseRequest.build, model_id, messages, **options)
@@ -100,7 +104,9 @@ def converse_stream(
 
     Raises:
         ConfigurationError: an argument is not valid.
+        TypeError: there is no such option.
     """
+    check_options("converse_stream", options, ConverseOptions)
     if output_type is not None:
         return _for_output(converse_stream, model_id, messages, options, output_type)
     body = _body(ConverseRequest.build, model_id, messages, **options)
@@ -116,9 +122,11 @@ def count_tokens(
 
     Raises:
         ConfigurationError: an argument is not valid.
+        TypeError: there is no such option.
     """
     from bedrock_bearer.converse.count_tokens import CountTokensRequest
 
+    check_options("count_tokens", options, CountTokensOptions)
     body = _body(CountTokensRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/count-tokens"
     return Operation("CountTokens", "POST", path, body, _read_count, model_id)

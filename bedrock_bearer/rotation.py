@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -191,13 +191,15 @@ def check_keys(
         now: the time to compare expiries with. Default: the current time.
 
     Raises:
-        ConfigurationError: the list is empty, or `converse` was given without a model.
+        ConfigurationError: `keys` is no list or empty, or `converse` was given without a model.
     """
-    sources = _sources(keys)
+    # A text is iterable, too.
+    is_list = keys is None or (isinstance(keys, Iterable) and not isinstance(keys, str | bytes))
+    sources = _sources(keys) if is_list else []
     # A traceback that shows this frame's locals must not show the keys.
     del keys
     if not sources:
-        raise errors.ConfigurationError("check_keys takes at least one key.")
+        raise errors.ConfigurationError("check_keys takes a list of at least one key.")
     if converse and not model_id:
         raise errors.ConfigurationError("With converse=True pass a model_id= that may be used.")
     options = {
@@ -237,7 +239,7 @@ def try_key(key: ApiKey, **options: Any) -> None:
 
 
 def _sources(
-    keys: Sequence[AnyKey] | None,
+    keys: Iterable[AnyKey] | None,
 ) -> list[tuple[str, KeySource | errors.ConfigurationError]]:
     if keys is None:
         names = [KEY_VARIABLE, *([FALLBACK_VARIABLE] if FALLBACK_VARIABLE in os.environ else [])]

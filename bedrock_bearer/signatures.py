@@ -1,9 +1,9 @@
-"""Signatures and help that name every option of a call."""
+"""Signatures, help and errors that name the options of a call."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from textwrap import dedent, indent
 from typing import Any, TypeVar
 
@@ -39,3 +39,17 @@ def spell_out_options(options: type) -> Callable[[Method], Method]:
         return method
 
     return spell_out
+
+
+def check_options(method: str, given: Mapping[str, Any], options: type) -> None:
+    """Raise TypeError if an option is not one of a TypedDict, as Python does for a parameter."""
+    known = options.__annotations__
+    for name in given:
+        if name not in known:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, known, n=1, cutoff=0.7)
+            hint = (
+                f"Did you mean {close[0]!r}?" if close else f"help(client.{method}) has them all."
+            )
+            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}. {hint}")

@@ -119,6 +119,7 @@ def translate_error(
 
     Raises:
         ConfigurationError: `key` is neither.
+        TypeError: `error_or_text` is neither an error nor a text.
 
     Returns:
         The error, with what `error_or_text` tells. The `status_code` of an error that was read
@@ -131,6 +132,10 @@ def translate_error(
     note = None if key is None else KeyNote.of(key)
     if isinstance(error_or_text, str):
         return _from_text(error_or_text, note)
+    if not isinstance(error_or_text, BaseException | None):
+        # Its repr may hold a key.
+        kind = type(error_or_text).__name__
+        raise TypeError(f"translate_error takes an error or a text, not an object of type {kind}.")
     errors = list(_chain(error_or_text))
     answers = [answer for error in errors if (answer := _from_error(error, note))]
     if not answers:

@@ -49,7 +49,8 @@ class RetryPolicy:
         jitter: a function that gives a number from 0 to 1.
 
     Raises:
-        ConfigurationError: `max_attempts` is not a whole number of at least 1.
+        ConfigurationError: `max_attempts` is not a whole number of at least 1, or a switch is
+            neither True nor False.
     """
 
     max_attempts: int = 3
@@ -65,6 +66,9 @@ class RetryPolicy:
                 "RetryPolicy(max_attempts=...) must be a whole number of at least 1; "
                 "1 switches retries off."
             )
+        for name in ("retry_broken_replies", "retry_read_timeouts"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"RetryPolicy({name}=...) must be True or False.")
 
     def retries(self, error: BaseException | None) -> bool:
         """Return whether a call that failed with `error` is worth another attempt."""

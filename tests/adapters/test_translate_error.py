@@ -589,3 +589,10 @@ def test_a_provider_and_a_translated_error_are_all_that_openai_needs() -> None:
 
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert isinstance(translate_error(theirs, key=ApiKey.parse(KEY)), LongTermKeyDeniedError)
+
+
+def test_what_is_neither_an_error_nor_a_text_is_refused_without_being_shown() -> None:
+    given: Any = b"ABSK-and-a-secret"
+
+    with pytest.raises(TypeError, match=r"takes an error or a text, not an object of type bytes\."):
+        translate_error(given)

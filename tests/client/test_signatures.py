@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient
 from bedrock_bearer.converse import ConverseRequest, CountTokensRequest
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
+from bedrock_bearer.local import local_async_client, local_client
 
 CLIENTS = [BedrockClient, AsyncBedrockClient]
 METHODS = [
@@ -40,3 +42,25 @@ def test_the_options_of_a_call_are_those_that_its_request_takes(
 ) -> None:
     taken = inspect.signature(request_type.build).parameters
     assert {"model_id", "messages", *options.__annotations__} == set(taken)
+
+
+@pytest.mark.parametrize("make", [local_client, local_async_client])
+@pytest.mark.parametrize(
+    ("method", "option", "message"),
+    [
+        ("converse", "inferenceConfig", "Did you mean 'inference_config'?"),
+        ("converse", "max_token", "Did you mean 'max_tokens'?"),
+        ("converse_stream", "toolConfig", "Did you mean 'tool_config'?"),
+        ("converse_stream", "region", "help(client.converse_stream) has them all."),
+        ("count_tokens", "max_tokens", "help(client.count_tokens) has them all."),
+    ],
+)
+async def test_an_option_that_does_not_exist_is_named_with_the_one_that_was_meant(
+    make: Any, method: str, option: str, message: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        await getattr(make(), method)("amazon.nova-micro-v1:0", "Hello", **{option: {}})
+
+    assert str(caught.value) == (
+        f"{method}() got an unexpected keyword argument {option!r}. {message}"
+    )

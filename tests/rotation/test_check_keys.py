@@ -14,7 +14,14 @@ from support.keys import long_term_key, short_term_key
 from support.local import statement
 from support.server import CLOSE, Received, Reply, http_reply, serve
 
-from bedrock_bearer import RetryPolicy, RotationReport, TokenType, check_keys, errors
+from bedrock_bearer import (
+    EnvironmentKey,
+    RetryPolicy,
+    RotationReport,
+    TokenType,
+    check_keys,
+    errors,
+)
 from bedrock_bearer.access import deny_all_keys, deny_use
 from bedrock_bearer.cli import cli
 from bedrock_bearer.local import LocalBedrock
@@ -309,6 +316,12 @@ def test_all_keys_are_checked_at_once() -> None:
 def test_no_keys_are_refused() -> None:
     with pytest.raises(errors.ConfigurationError, match="at least one key"):
         check_keys([])
+
+
+@pytest.mark.parametrize("keys", ["ABSK", b"ABSK", 5, EnvironmentKey()], ids=str)
+def test_a_key_in_place_of_a_list_is_refused(keys: Any) -> None:
+    with pytest.raises(errors.ConfigurationError, match="takes a list of at least one key"):
+        check_keys(keys)
 
 
 # ------------------------------------------------------------------------------ in the shell

@@ -63,6 +63,13 @@ def test_max_attempts_is_a_whole_number_of_at_least_one(attempts: Any) -> None:
         RetryPolicy(max_attempts=attempts)
 
 
+@pytest.mark.parametrize("switch", ["retry_broken_replies", "retry_read_timeouts"])
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_a_switch_is_true_or_false(switch: str, value: Any) -> None:
+    with pytest.raises(errors.ConfigurationError, match=f"{switch}=.*must be True or False"):
+        RetryPolicy(**{switch: value})
+
+
 @pytest.mark.parametrize(
     ("phase", "by_default", "when_asked"),
     [
