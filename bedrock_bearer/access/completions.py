@@ -16,8 +16,11 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bedrock_bearer.access.conditions import (
+    Context,
     Truth,
+    like,
     operator_parts,
+    pattern,
     read_date,
     texts_of,
     variables_in,
@@ -31,11 +34,18 @@ from bedrock_bearer.access.matching import (
 )
 from bedrock_bearer.access.policy_set import PlacedStatement
 from bedrock_bearer.access.request_context import RoleOfSession
+from bedrock_bearer.facts import CREATE_KEY
 
 MOST_COMPLETIONS = 3000
 _MOST_VALUES = 500
 _OTHER = "something-else"
-_OTHER_ARN = "arn:aws:iam::000000000000:user/something-else"
+_NO_USER = r"arn:[^:]*:(?!iam:)[a-z0-9-]+:|arn:[^:]*:iam:.*:(?!user/)[a-z-]+/[^:]*$"
+_OTHER_USER = "arn:aws:iam::000000000000:user/something-else"
+_EMPTY = Context({})
+_VARIABLE = r"\$\{([^}]*)\}"
+_ESCAPED_WILDCARD = r"\$\{([*?$])\}"
+_LONGEST_COMPARED = 512
+"""Longer values are not searched for the part that a variable stands for: that takes time."""
 _OTHER_ADDRESSES = ("203.0.113.77", "198.51.100.77", "2001:db8:77::77")
 
 
@@ -75,6 +85,9 @@ def possible_outcomes(
     names = list(_spelled(key for placed in open_ones for key in unknown_to(placed, request)))
     choices = [_values_of(name, open_ones, request) for name in names]
     choices = _with_linked_unknowns(names, choices, open_ones, request)
+    choices = [
+        _without_wildcards(name, values) for name, values in zip(names, choices, strict=True)
+    ]
     if math.prod(len(values) for values in choices) > MOST_COMPLETIONS:
         return _tried_in_part(judge, request, names, choices)
     found: dict[Truth, dict[Hashable, Request]] = {}
@@ -137,19 +150,32 @@ def _spelled(names: Iterable[str]) -> Iterable[str]:
 def _values_of(name: str, statements: list[PlacedStatement], request: Request) -> list[Any]:
     """Return the values to try for one condition key, or for the resource."""
     if name == RESOURCE:
-        texts = [text for placed in statements for text in _resources(placed)]
-        return _unique([*_instances(texts), _OTHER_ARN])
+        texts = [text for placed in statements for text in _resources(placed) if text != "*"]
+        return _unique([*filter(_can_be(request.action), _instances(texts)), _OTHER_USER])
     tests = [test for placed in statements for test in _tests_of(name, placed)]
     known = request.context.get(name)
     if isinstance(known, RoleOfSession):
         return [*known.alternatives(text for _, texts in tests for text in texts)]
     values = _unique(value for base, texts in tests for value in _values_for(base, texts))
     linked = _unique(_linked_values(name, statements, request))
-    singles = [_OTHER, None, *[*values, *linked][:_MOST_VALUES]]
+    # A number, a date, an address or a truth value has no other values than of its kind.
+    others = [] if values and tests and all(_is_typed(base) for base, _ in tests) else [_OTHER]
+    singles = [*others, None, *[*values, *linked][:_MOST_VALUES]]
     if not any(base.startswith("for") for base, _ in tests):
         return singles
-    pairs = itertools.combinations([*values[:6], _OTHER], 2)
+    pairs = itertools.combinations([*values[:6], *others], 2)
     return [*singles, "", *pairs]
+
+
+def _is_typed(base: str) -> bool:
+    kind = base.rpartition(":")[2]
+    return kind in ("bool", "null") or kind.endswith("ipaddress") or kind[:4] in ("nume", "date")
+
+
+def _can_be(action: str) -> Callable[[str], bool]:
+    """Return whether a resource can be the action's: a key is created for an IAM user."""
+    is_creation = action.lower() == CREATE_KEY.lower()
+    return lambda resource: not (is_creation and re.match(_NO_USER, resource))
 
 
 def _tests_of(name: str, placed: PlacedStatement) -> Iterator[tuple[str, list[str]]]:
@@ -176,7 +202,7 @@ def _linked_values(name: str, statements: list[PlacedStatement], request: Reques
                 for text in texts_of(wanted):
                     used = [variable.lower() for variable in variables_in(text)]
                     if name.lower() in used:
-                        yield from _values_of_variable(text, request.context.get(key))
+                        yield from _values_of_variable(name, text, request.context.get(key))
                     elif used and key.lower() == name.lower():
                         yield _filled(text, request, with_defaults=True)
                         yield _filled(text, request, with_defaults=False)
@@ -200,7 +226,7 @@ def _with_linked_unknowns(
             for value in _known_values(choices[linked]):
                 completed = _completed(request, [names[linked]], (value,))
                 more[at].append(_filled(text, completed, with_defaults=True))
-            more[linked] += _values_of_variable(text, choices[at])
+            more[linked] += _values_of_variable(variable, text, choices[at])
     return [
         [*values, *_unique(added)[:_MOST_VALUES]]
         for values, added in zip(choices, more, strict=True)
@@ -216,15 +242,33 @@ def _texts_with_variables(statements: list[PlacedStatement]) -> Iterator[tuple[s
                     yield from ((key, text) for text in texts_of(wanted))
 
 
-def _values_of_variable(text: str, compared: Any) -> Iterator[str]:
-    """Yield values of a variable, of which one makes the text equal to what it is compared with."""
+def _without_wildcards(name: str, values: list[Any]) -> list[Any]:
+    """Return the values to try without wildcards: no principal has one in its ARN."""
+    if name.lower() != PRINCIPAL_ARN.lower():
+        return values
+    return _unique(_plain(value) for value in values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(one) for one in value)
+    return value.replace("*", "x").replace("?", "x") if isinstance(value, str) else value
+
+
+def _values_of_variable(name: str, text: str, compared: Any) -> Iterator[str]:
+    """Yield values of a variable, of which one makes the text match what it is compared with."""
     yield _OTHER + "-too"
-    before, _, rest = text.partition("${")
-    after = rest.partition("}")[2]
+    used = re.search(rf"\$\{{\s*{re.escape(name)}\s*(?:,[^}}]*)?\}}", text, re.IGNORECASE)
+    if used is None:
+        return
+    parts = (re.sub(_VARIABLE, "*", part) for part in (text[: used.start()], text[used.end() :]))
+    before, after = (pattern(part, _EMPTY, with_variables=False) for part in parts)
     for value in _known_values(compared):
         yield value
-        if value.startswith(before) and value.endswith(after):
-            yield value[len(before) : len(value) - len(after)]
+        places = range(len(value) + 1) if len(value) <= _LONGEST_COMPARED else ()
+        start = next((at for at in places if like(before, value[:at])), len(value))
+        ends = (at for at in reversed(places) if at >= start and like(after, value[at:]))
+        yield from (value[start:end] for end in itertools.islice(ends, 1))
 
 
 def _filled(text: str, request: Request, *, with_defaults: bool) -> str:
@@ -239,7 +283,7 @@ def _filled(text: str, request: Request, *, with_defaults: bool) -> str:
             return known
         return default.strip().strip("'") if comma and with_defaults else _OTHER + "-too"
 
-    return re.sub(r"\$\{([^}]*)\}", value, text)
+    return re.sub(_VARIABLE, value, text)
 
 
 def _known_values(value: Any) -> list[Any]:
@@ -263,15 +307,16 @@ def _values_for(base: str, texts: list[str]) -> Iterator[Any]:
         yield from _addresses(texts)
     elif base == "principal":
         yield from (_principal(text) for text in texts)
-        yield _OTHER_ARN
+        yield _OTHER_USER
     else:
         # Where wildcards mean nothing, the text itself is the value that matches.
         yield from texts
         yield from _instances(texts)
+        yield from (re.sub(_ESCAPED_WILDCARD, r"\1", text) for text in texts)
         if "ignorecase" in base:
             yield from (text.swapcase() for text in texts)
         if base.startswith("arn"):
-            yield _OTHER_ARN
+            yield _OTHER_USER
 
 
 def _around(texts: list[str]) -> Iterator[str]:

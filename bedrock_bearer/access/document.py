@@ -145,12 +145,28 @@ def read_document(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyD
 
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         problem = f"line {error.lineno} column {error.colno}: {error.msg}"
+    except _RepeatedNameError as error:
+        problem = f"{error.args[0]!r} is there twice in one JSON object"
     except RecursionError:
         problem = "it is nested too deeply"
     raise ValueError(problem)
+
+
+class _RepeatedNameError(Exception):
+    """A JSON object has two members of one name."""
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; IAM takes none with a member twice, of which one would be lost."""
+    made: dict[str, Any] = {}
+    for name, value in members:
+        if name in made:
+            raise _RepeatedNameError(name)
+        made[name] = value
+    return made
 
 
 def _first_problem(error: ValidationError, document: object) -> str:

@@ -34,8 +34,12 @@ _INVOCATIONS = {
 _OPERATIONS = {
     "bedrock:converse": "bedrock:InvokeModel",
     "bedrock:conversestream": "bedrock:InvokeModelWithResponseStream",
+    "bedrock:createinference": "bedrock-mantle:CreateInference",
+    "bedrock-mantle:converse": "bedrock-mantle:CreateInference",
+    "bedrock-mantle:invokemodel": "bedrock-mantle:CreateInference",
+    "bedrock-mantle:invokemodelwithresponsestream": "bedrock-mantle:CreateInference",
 }
-"""Operations that policies name as if they were actions, and the action that governs them."""
+"""What policies name as if it were an action, and the action that governs it."""
 _ENDPOINT_PREFIXES = ("bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 _KEY_ACTIONS = {
     f"{verb}servicespecificcredential{plural}"
@@ -123,32 +127,40 @@ def _foreign_keys(policy: _Policy) -> Iterator[Finding]:
         for service in BEARER_SERVICES:
             other = _other(service)
             own, foreign = f"{service}:bearertokentype", f"{other}:bearertokentype"
-            if not _names(statement, service) or foreign not in _tested(statement):
+            if foreign not in _tested(statement) or not _names_prefix(statement, service):
                 continue
-            if own in _tested(statement) and all(
-                operator_parts(operator)[2] for operator in _tested(statement)[foreign]
-            ):
+            always = _holds_without(statement, foreign)
+            if own in _tested(statement) and always:
                 continue
+            effect = "holds for keys of both types" if always else "never holds"
             yield Finding(
                 "wrong-namespace-key",
                 "error",
                 index,
                 f"The condition tests {other}:bearerTokenType, which a request for "
-                f"{service}:{CALL_WITH_BEARER_TOKEN} never carries: for it, the test "
-                f"{_effect_of_foreign(statement, foreign)}.",
+                f"{service}:{CALL_WITH_BEARER_TOKEN} never carries: for it, the test {effect}.",
                 f"a SHORT_TERM or LONG_TERM key on {_ENDPOINTS[service]}",
                 f"Write a statement for each of the two actions, and test {service}:"
                 f"bearerTokenType in the one for {service}:{CALL_WITH_BEARER_TOKEN}.",
             )
 
 
-def _effect_of_foreign(statement: Statement, foreign: str) -> str:
+def _names_prefix(statement: Statement, service: str) -> bool:
+    """Return whether a statement covers the use of keys by actions of this service alone."""
+    action = f"{service}:{CALL_WITH_BEARER_TOKEN}"
+    return any(
+        text.lower().startswith(f"{service}:") and covers_action(_just(text), action)
+        for text in _texts(statement.action)
+    )
+
+
+def _holds_without(statement: Statement, condition_key: str) -> bool:
+    """Return whether all that a statement tests of a key holds where the request has none."""
     tests = {
-        operator: {key: wanted for key, wanted in keys.items() if key.lower() == foreign}
+        operator: {key: wanted for key, wanted in keys.items() if key.lower() == condition_key}
         for operator, keys in statement.condition.items()
     }
-    always = holds(tests, Context({}), with_variables=False)
-    return "holds for keys of both types" if always else "never holds, and nothing is matched"
+    return bool(holds(tests, Context({}), with_variables=False))
 
 
 def _unknown_values(policy: _Policy) -> Iterator[Finding]:
@@ -156,7 +168,7 @@ def _unknown_values(policy: _Policy) -> Iterator[Finding]:
     for index, statement in enumerate(policy.statements):
         for operator, keys in statement.condition.items():
             base = operator_parts(operator)[1]
-            if not base.startswith("string"):
+            if base == "null":
                 continue
             for key, wanted in keys.items():
                 if not key.lower().endswith(":bearertokentype"):
@@ -217,10 +229,13 @@ def _unknown_actions(policy: _Policy) -> Iterator[Finding]:
 def _fix_of_unknown(action: str) -> str | None:
     """Return what to write in place of an action that does not exist; None if it may exist."""
     service, _, name = action.partition(":")
+    bearer = f"bedrock:{CALL_WITH_BEARER_TOKEN} and bedrock-mantle:{CALL_WITH_BEARER_TOKEN}"
     if action in _OPERATIONS:
-        return f"Write {_OPERATIONS[action]}: it governs this operation."
+        return f"Write {_OPERATIONS[action]}."
     if service in _ENDPOINT_PREFIXES:
         return f"Write bedrock: it is the prefix of the actions of {service}."
+    if service in (*BEARER_SERVICES, "iam") and "apikey" in name:
+        return f"Write {CREATE_KEY} for the creation of keys, {bearer} for their use."
     if "*" in name or "?" in name:
         return None
     # Other services have actions of their own about bearer tokens.
@@ -229,7 +244,7 @@ def _fix_of_unknown(action: str) -> str | None:
         and "bearertoken" in name
         and name != CALL_WITH_BEARER_TOKEN.lower()
     ):
-        return f"Write bedrock:{CALL_WITH_BEARER_TOKEN} or bedrock-mantle:{CALL_WITH_BEARER_TOKEN}."
+        return f"Write {bearer}."
     if "servicespecificcredential" in name and (service != "iam" or name not in _KEY_ACTIONS):
         return f"Write {CREATE_KEY}."
     return None

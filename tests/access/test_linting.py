@@ -55,6 +55,23 @@ def found(*statements: dict[str, Any], policy_type: str | None = SCP) -> dict[st
             [deny([CREATE, "iam:ResetServiceSpecificCredential"], **LONGER_THAN_30, **FOREVER)],
             {"age-without-null": 0, "reset-open": 0},
         ),
+        # Where the other service's test holds without its key, the two keys can stand together.
+        (
+            [deny([USE, MANTLE], StringNotEquals={TYPE: "SHORT_TERM", MANTLE_TYPE: "SHORT_TERM"})],
+            {},
+        ),
+        (
+            [deny([USE, MANTLE], StringEquals={TYPE: "LONG_TERM", MANTLE_TYPE: "LONG_TERM"})],
+            {"wrong-namespace-key": 0},
+        ),
+        ([deny("bedrock-mantle:*", StringEquals={TYPE: "LONG_TERM"})], {"wrong-namespace-key": 0}),
+        # A token type is no truth value.
+        ([deny(USE, Bool={TYPE: "true"}), deny([USE, MANTLE])], {"unknown-value": 0}),
+        # Actions that AWS does not have.
+        ([deny(["bedrock:CreateApiKey", "bedrock:DeleteApiKey"])], {"unknown-action": 0}),
+        ([deny("bedrock:*ApiKey*")], {"unknown-action": 0}),
+        ([deny("bedrock-mantle:InvokeModel")], {"unknown-action": 0}),
+        ([deny("bedrock:CreateInference")], {"unknown-action": 0}),
         # Only one endpoint is closed.
         ([deny(USE)], {"mantle-open": 0}),
         ([deny(MANTLE)], {"bedrock-open": 0}),

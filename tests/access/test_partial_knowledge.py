@@ -417,3 +417,53 @@ def allow_if(operator: str, condition: dict[str, str]) -> dict[str, Any]:
         "Condition": {operator: condition},
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        # A variable behind a wildcard can be what makes a known ARN match.
+        ({"ArnLike": {ARN: "arn:aws:iam::*:role/${aws:username}"}}, {"aws__PrincipalArn": DEV}),
+        ({"ArnLike": {ARN: "*:*:iam::*:${aws:PrincipalTag/is}/*"}}, {"aws__PrincipalArn": DEV}),
+        # A wildcard that is written as a character.
+        ({"StringEquals": {"aws:PrincipalTag/team": "a${*}b"}}, {}),
+    ],
+)
+def test_a_value_that_a_pattern_matches_is_possible(
+    condition: dict[str, Any], known: dict[str, Any]
+) -> None:
+    assert decided(deny(**condition), **known)[0] == "undecided"
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [{"BoolIfExists": {"aws:MultiFactorAuthPresent": ["true", "false"]}}],
+        [
+            {"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}},
+            {"DateGreaterThanEquals": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}},
+            {"Null": {"aws:CurrentTime": "true"}},
+        ],
+        [
+            {"NumericLessThanIfExists": {"aws:MultiFactorAuthAge": "60"}},
+            {"NumericGreaterThanEquals": {"aws:MultiFactorAuthAge": "60"}},
+        ],
+        [
+            {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
+            {"IpAddressIfExists": {"aws:SourceIp": "::/0"}},
+        ],
+        # No principal has a wildcard in its ARN: compared for equality, one is never met.
+        [{"StringNotEquals": {ARN: "arn:aws:iam::*:role/admin"}}],
+    ],
+)
+def test_rules_that_cover_every_value_of_a_kind_deny(conditions: list[dict[str, Any]]) -> None:
+    assert decided(*(deny(**condition) for condition in conditions)) == ("denied", ())
+
+
+def test_a_key_is_created_for_a_user_and_not_for_a_role() -> None:
+    users = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:aws:iam::*:user/*"}
+    roles = {"Effect": "Deny", "Action": "iam:*", "Resource": "arn:aws:iam::*:role/admin"}
+    policy = {"Version": "2012-10-17", "Statement": [users, roles]}
+
+    assert evaluate([policy], CREATE, {}, partial=True).outcome == "allowed"
+    assert evaluate([policy], "iam:PassRole", {}, partial=True).outcome == "undecided"

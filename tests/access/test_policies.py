@@ -428,6 +428,12 @@ def test_actions_and_resources_match_as_the_reference_says(
             "Statement.Action: 'bedrock*:CallWithBearerToken' is not an action",
         ),
         ('{"Statement":{"Effect":"Deny","Action":"x","Resource":"*"}}', "Statement.Action: 'x' is"),
+        # One of the two would be lost.
+        (
+            '{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":'
+            '{"StringEquals":{"a:b":"c"},"StringEquals":{"d:e":"f"}}}}',
+            "'StringEquals' is there twice in one JSON object",
+        ),
         (
             '{"statement":{"effect":"Deny","action":"a:b","resource":"*"}}',
             "statement: extra inputs are not permitted",
