@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES_WITHOUT_KEY = 1_000_000
 """What is kept of a body whose sender has shown no good key; a request to IAM is far smaller."""
+SECONDS_TO_SEND_A_BODY = 0.05
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -90,6 +91,9 @@ async def _send(response: LocalResponse, scope: Scope, receive: Receive, send: S
     if response.cut is None:
         await send({"type": "http.response.body"})
     else:
+        if scope["http_version"] == "2":
+            # Another task of the server sends the body.
+            await asyncio.sleep(SECONDS_TO_SEND_A_BODY)
         await _break_off(connection, receive)
 
 

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 1
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+FRAME_HEAD_BYTES = 9
+GOAWAY = 7
+"""The type of the frame."""
 
 
 class LocalServer:
@@ -149,7 +153,13 @@ class LocalServer:
         state = {"connection": writer.transport}
         try:
             await _Connection(
-                self._application, loop, self._config, self._worker, state, reader, writer
+                self._application,
+                loop,
+                self._config,
+                self._worker,
+                state,
+                _WithoutGoaway(reader, writer),  # type: ignore[arg-type]
+                writer,
             )
         finally:
             del self._connections[writer]
@@ -184,6 +194,54 @@ class _Connection(TCPServer):
     async def _read_data(self) -> None:
         await super()._read_data()
         await self.idle_task.stop()
+
+
+class _WithoutGoaway:
+    """Reads from a connection and leaves out the GOAWAY frames of HTTP/2.
+
+    With one, AWS's JavaScript SDK says that it will open no further stream, as soon as a reply
+    begins: https://www.rfc-editor.org/rfc/rfc9113#name-goaway. hypercorn would close the connection
+    in the middle of the reply. The client closes it once the reply has ended.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.at_eof = reader.at_eof
+        self._reader = reader
+        tls = writer.get_extra_info("ssl_object")
+        # Without TLS, the first bytes tell.
+        self._is_http2: bool | None = tls.selected_alpn_protocol() == "h2" if tls else None
+        self._unread = b""
+        # What is left of the current frame. The preface comes before the first one.
+        self._left = len(HTTP2_PREFACE)
+        self._is_goaway = False
+
+    async def read(self, size: int) -> bytes:
+        """Return the next bytes, or none at the end."""
+        while data := await self._reader.read(size):
+            if self._is_http2 is None:
+                self._is_http2 = data.startswith(HTTP2_PREFACE[:3])
+            if kept := self._without_goaway(data) if self._is_http2 else data:
+                return kept
+        return b""
+
+    def _without_goaway(self, data: bytes) -> bytes:
+        data = self._unread + data
+        kept = bytearray()
+        place = 0
+        while place < len(data):
+            if not self._left:
+                head = data[place : place + FRAME_HEAD_BYTES]
+                if len(head) < FRAME_HEAD_BYTES:
+                    break
+                self._left = FRAME_HEAD_BYTES + int.from_bytes(head[:3])
+                self._is_goaway = head[3] == GOAWAY
+            part = data[place : place + self._left]
+            if not self._is_goaway:
+                kept += part
+            place += len(part)
+            self._left -= len(part)
+        self._unread = data[place:]
+        return bytes(kept)
 
 
 def _config() -> Config:

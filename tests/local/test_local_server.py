@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -13,11 +14,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+import h2.connection
+import h2.events
 import httpx
 import pytest
-from support.local import NOVA, Caller
+from hyperframe.frame import GoAwayFrame
+from support.local import NOVA, Caller, converse_request
 
 from bedrock_bearer.local import LocalBedrock, faults
+from bedrock_bearer.local.replies import text_reply
 from bedrock_bearer.local.server import LocalServer
 from bedrock_bearer.wire.eventstream import EventStreamDecoder
 
@@ -178,6 +183,76 @@ def test_http2_meets_a_connection_that_breaks(
     with pytest.raises(httpx.RemoteProtocolError):
         http2_caller.stream()
     assert http2_caller.converse().status_code == 200
+
+
+def test_a_stream_that_breaks_over_http2_comes_as_far_as_it_goes(
+    bedrock: LocalBedrock, http2_caller: Caller
+) -> None:
+    bedrock.inject(faults.close_at_frame_boundary(3))
+    received: list[bytes] = []
+
+    with pytest.raises(httpx.RemoteProtocolError), http2_caller.streaming() as response:
+        received.extend(response.iter_raw())
+
+    assert len(EventStreamDecoder().feed(b"".join(received))) == 3
+
+
+class _Http2Client:
+    """A client that sends the frames it is told to, one connection for one stream."""
+
+    def __init__(self, server: LocalServer, key: str) -> None:
+        context = ssl.create_default_context(cafile=server.ca_file)
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection((server.host, server.port), timeout=10)
+        self.socket = context.wrap_socket(plain, server_hostname=server.host)
+        self.connection = h2.connection.H2Connection()
+        self.connection.initiate_connection()
+        path = f"/model/{quote(NOVA, safe='')}/converse-stream"
+        self.headers = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", server.host),
+            (":path", path),
+            ("authorization", f"Bearer {key}"),
+        ]
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def read(self) -> bytes:
+        """Return the body of the reply, up to its end or the end of the connection."""
+        body = b""
+        while data := self.socket.recv(65_536):
+            for event in self.connection.receive_data(data):
+                if isinstance(event, h2.events.DataReceived):
+                    body += event.data
+                    length = event.flow_controlled_length
+                    self.connection.acknowledge_received_data(length, event.stream_id)
+                elif isinstance(event, h2.events.StreamEnded):
+                    return body
+            self.send(self.connection.data_to_send())
+        return body
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000], ids="{} bytes at once".format)
+def test_a_client_of_http2_that_opens_no_further_stream_gets_its_reply_whole(
+    bedrock: LocalBedrock, size: int
+) -> None:
+    bedrock.script(text_reply("word " * 2_000))
+    request = json.dumps(converse_request("Hello")).encode()
+    with LocalServer(bedrock, tls=True) as server:
+        client = _Http2Client(server, bedrock.mint_key())
+        with client.socket:
+            client.connection.send_headers(1, client.headers)
+            client.connection.send_data(1, request, end_stream=True)
+            sent = client.connection.data_to_send() + GoAwayFrame(0).serialize()
+            for place in range(0, len(sent), size):
+                client.send(sent[place : place + size])
+            body = client.read()
+
+    events = EventStreamDecoder().feed(body)
+    assert events[-1].headers[":event-type"] == "metadata"
+    assert len(body) > 100_000
 
 
 def test_a_large_body_comes_over_http2(http2_caller: Caller) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -73,6 +74,12 @@ class Caller:
     def post(self, verb: str, request: Mapping[str, Any], *, model: str = NOVA) -> httpx.Response:
         url = f"{self._host}/model/{quote(model, safe='')}/{verb}"
         return self._client.post(url, json=request, headers=self._headers)
+
+    def streaming(self, prompt: str = "Hello") -> AbstractContextManager[httpx.Response]:
+        """Open a stream and leave its body to be read."""
+        url = f"{self._host}/model/{quote(NOVA, safe='')}/converse-stream"
+        request = converse_request(prompt)
+        return self._client.stream("POST", url, json=request, headers=self._headers)
 
     def get(self, path: str) -> httpx.Response:
         return self._client.get(self._host + path, headers=self._headers)
