@@ -7,7 +7,9 @@ BEARER_SERVICES = ("bedrock", "bedrock-mantle")
 CALL_WITH_BEARER_TOKEN = "CallWithBearerToken"
 USE_KEY = "bedrock:CallWithBearerToken"
 USE_KEY_ON_MANTLE = "bedrock-mantle:CallWithBearerToken"
+USE_ACTIONS = {"bedrock": USE_KEY, "bedrock-mantle": USE_KEY_ON_MANTLE}
 TOKEN_TYPE_KEY = "bedrock:bearerTokenType"
+TOKEN_TYPE_KEYS = {"bedrock": TOKEN_TYPE_KEY, "bedrock-mantle": "bedrock-mantle:bearerTokenType"}
 
 CREATE_KEY = "iam:CreateServiceSpecificCredential"
 RESET_KEY = "iam:ResetServiceSpecificCredential"

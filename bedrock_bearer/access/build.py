@@ -13,11 +13,12 @@ from bedrock_bearer.access.document import PolicyDocument, Statement
 from bedrock_bearer.facts import (
     AGE_KEY,
     BEDROCK_SERVICE,
-    CALL_WITH_BEARER_TOKEN,
     CREATE_KEY,
     LONGEST_AGE_DAYS,
     RESET_KEY,
     SERVICE_NAME_KEY,
+    TOKEN_TYPE_KEYS,
+    USE_ACTIONS,
 )
 from bedrock_bearer.keys.description import TokenType
 
@@ -75,7 +76,7 @@ def allow_only(
 
 def deny_all_keys(*, mantle: bool = True, exempt: Sequence[str] = ()) -> PolicyDocument:
     """Deny calls with any key; without `mantle`, only on the Bedrock endpoints proper."""
-    actions = [f"{service}:{CALL_WITH_BEARER_TOKEN}" for service, _ in _services(mantle)]
+    actions = [USE_ACTIONS[service] for service, _ in _services(mantle)]
     return _document([_deny("DenyAllKeyUse", actions, {}, exempt)])
 
 
@@ -130,9 +131,9 @@ def _use(
     return Statement(
         sid=sid,
         effect=effect,
-        action=f"{service}:{CALL_WITH_BEARER_TOKEN}",
+        action=USE_ACTIONS[service],
         resource="*",
-        condition={operator: {f"{service}:bearerTokenType": token_type.value}, **_but(exempt)},
+        condition={operator: {TOKEN_TYPE_KEYS[service]: token_type.value}, **_but(exempt)},
     )
 
 

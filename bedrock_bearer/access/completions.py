@@ -25,6 +25,7 @@ from bedrock_bearer.access.conditions import (
     texts_of,
     variables_in,
 )
+from bedrock_bearer.access.document import as_texts
 from bedrock_bearer.access.matching import (
     PRINCIPAL_ARN,
     RESOURCE,
@@ -189,7 +190,7 @@ def _tests_of(name: str, placed: PlacedStatement) -> Iterator[tuple[str, list[st
     if name.lower() == PRINCIPAL_ARN.lower():
         for principals in (statement.principal, statement.not_principal):
             if isinstance(principals, dict):
-                yield "principal", [t for v in principals.values() for t in _as_list(v)]
+                yield "principal", [t for v in principals.values() for t in as_texts(v)]
 
 
 def _linked_values(name: str, statements: list[PlacedStatement], request: Request) -> Iterator[Any]:
@@ -365,11 +366,7 @@ def _instances(texts: list[str]) -> Iterator[str]:
 
 def _resources(placed: PlacedStatement) -> list[str]:
     statement = placed.located.statement
-    return [*_as_list(statement.resource or []), *_as_list(statement.not_resource or [])]
-
-
-def _as_list(value: str | list[str]) -> list[str]:
-    return value if isinstance(value, list) else [value]
+    return as_texts(statement.resource) + as_texts(statement.not_resource)
 
 
 def _unique(values: Iterable[Any]) -> list[Any]:

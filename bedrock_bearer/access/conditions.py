@@ -120,6 +120,14 @@ def holds(
     )
 
 
+def about_key(condition: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, dict[str, Any]]:
+    """Return the part of a statement's conditions that tests one condition key."""
+    return {
+        operator: {name: wanted for name, wanted in keys.items() if name.lower() == key.lower()}
+        for operator, keys in condition.items()
+    }
+
+
 def pattern(text: str, context: Context, *, with_variables: bool) -> Pattern:
     """Return a text with its variables filled in; wildcards in their values are plain characters.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -42,7 +42,7 @@ def _is_list_or_text(value: object) -> object:
 
 
 def _check_actions(value: str | list[str]) -> str | list[str]:
-    for text in value if isinstance(value, list) else [value]:
+    for text in as_texts(value):
         if not _ACTION.fullmatch(text):
             raise ValueError(
                 f"{text!r} is not an action that IAM takes: it is * or SERVICE:ACTION, with "
@@ -125,6 +125,13 @@ class PolicyDocument(Element):
         """Return the document as JSON, ready to attach; without an indent, as short as it gets."""
         separators = (",", ":") if indent is None else None
         return json.dumps(self.to_wire(), indent=indent, separators=separators)
+
+
+def as_texts(value: str | Sequence[str] | None) -> list[str]:
+    """Return the texts of an element that may be one, a list, or left out."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
 
 
 def read_document(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:

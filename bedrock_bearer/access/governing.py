@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bedrock_bearer.access.denial import Denial, Effect
+from bedrock_bearer.access.document import as_texts
 from bedrock_bearer.access.explanation import (
     ROTATE,
     about_authorization_id,
@@ -28,6 +29,7 @@ from bedrock_bearer.access.request_context import (
     principal_context,
     user_names,
 )
+from bedrock_bearer.facts import TOKEN_TYPE_KEYS
 from bedrock_bearer.keys.description import KeyDescription, TokenType
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class GoverningPolicy:
         return cls(
             action=denial.action,
             token_type=token_type,
-            condition_key=f"{service}:bearerTokenType",
+            condition_key=TOKEN_TYPE_KEYS[service],
             condition_value=token_type.value if token_type else None,
             effect=denial.effect,
             policy_type=denial.policy_type,
@@ -351,8 +353,7 @@ class GoverningPolicy:
         )
 
     def _names_a_resource(self, statement: LocatedStatement) -> bool:
-        resource = statement.statement.resource
-        given = resource if isinstance(resource, list) else [resource or "*"]
+        given = as_texts(statement.statement.resource or "*")
         return not any(text.strip("*") == "" for text in given)
 
     def _is_about_the_type(self) -> bool:

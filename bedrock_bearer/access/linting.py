@@ -9,8 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bedrock_bearer.access.conditions import Context, Truth, any_of, holds, operator_parts, texts_of
-from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
+from bedrock_bearer.access.conditions import (
+    Context,
+    Truth,
+    about_key,
+    any_of,
+    holds,
+    operator_parts,
+    texts_of,
+)
+from bedrock_bearer.access.document import PolicyDocument, Statement, as_texts, read_document
 from bedrock_bearer.access.matching import Request, applies, covers_action, covers_resource
 from bedrock_bearer.access.policy_set import IDENTITY, VPC_ENDPOINT, Layer, PlacedStatement
 from bedrock_bearer.access.questions import Question, creation_of_key, use_of_key
@@ -21,6 +29,8 @@ from bedrock_bearer.facts import (
     CREATE_KEY,
     LONGEST_AGE_DAYS,
     RESET_KEY,
+    TOKEN_TYPE_KEYS,
+    USE_ACTIONS,
 )
 from bedrock_bearer.keys.description import TokenType
 
@@ -42,14 +52,8 @@ _OPERATIONS = {
 """What policies name as if it were an action, and the action that governs it."""
 _ENDPOINT_PREFIXES = ("bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 _KEY_ACTIONS = {
-    f"{verb}servicespecificcredential{plural}"
-    for verb, plural in (
-        ("create", ""),
-        ("delete", ""),
-        ("list", "s"),
-        ("reset", ""),
-        ("update", ""),
-    )
+    "listservicespecificcredentials",
+    *(f"{verb}servicespecificcredential" for verb in ("create", "delete", "reset", "update")),
 }
 
 
@@ -126,7 +130,7 @@ def _foreign_keys(policy: _Policy) -> Iterator[Finding]:
     for index, statement in enumerate(policy.statements):
         for service in BEARER_SERVICES:
             other = _other(service)
-            own, foreign = f"{service}:bearertokentype", f"{other}:bearertokentype"
+            own, foreign = TOKEN_TYPE_KEYS[service].lower(), TOKEN_TYPE_KEYS[other].lower()
             if foreign not in _tested(statement) or not _names_prefix(statement, service):
                 continue
             always = _holds_without(statement, foreign)
@@ -137,29 +141,26 @@ def _foreign_keys(policy: _Policy) -> Iterator[Finding]:
                 "wrong-namespace-key",
                 "error",
                 index,
-                f"The condition tests {other}:bearerTokenType, which a request for "
-                f"{service}:{CALL_WITH_BEARER_TOKEN} never carries: for it, the test {effect}.",
+                f"The condition tests {TOKEN_TYPE_KEYS[other]}, which a request for "
+                f"{USE_ACTIONS[service]} never carries: for it, the test {effect}.",
                 f"a SHORT_TERM or LONG_TERM key on {_ENDPOINTS[service]}",
-                f"Write a statement for each of the two actions, and test {service}:"
-                f"bearerTokenType in the one for {service}:{CALL_WITH_BEARER_TOKEN}.",
+                "Write a statement for each of the two actions, and test "
+                f"{TOKEN_TYPE_KEYS[service]} in the one for {USE_ACTIONS[service]}.",
             )
 
 
 def _names_prefix(statement: Statement, service: str) -> bool:
     """Return whether a statement covers the use of keys by actions of this service alone."""
-    action = f"{service}:{CALL_WITH_BEARER_TOKEN}"
+    action = USE_ACTIONS[service]
     return any(
         text.lower().startswith(f"{service}:") and covers_action(_just(text), action)
-        for text in _texts(statement.action)
+        for text in as_texts(statement.action)
     )
 
 
 def _holds_without(statement: Statement, condition_key: str) -> bool:
     """Return whether all that a statement tests of a key holds where the request has none."""
-    tests = {
-        operator: {key: wanted for key, wanted in keys.items() if key.lower() == condition_key}
-        for operator, keys in statement.condition.items()
-    }
+    tests = about_key(statement.condition, condition_key)
     return bool(holds(tests, Context({}), with_variables=False))
 
 
@@ -198,7 +199,7 @@ def _resources(policy: _Policy) -> Iterator[Finding]:
         for service in BEARER_SERVICES:
             if not _names(placed.located.statement, service):
                 continue
-            action = f"{service}:{CALL_WITH_BEARER_TOKEN}"
+            action = USE_ACTIONS[service]
             if covers_resource(placed, Request.of(action, {}, "*", partial=True)) is not False:
                 continue
             yield Finding(
@@ -213,7 +214,7 @@ def _resources(policy: _Policy) -> Iterator[Finding]:
 
 def _unknown_actions(policy: _Policy) -> Iterator[Finding]:
     for index, statement in enumerate(policy.statements):
-        for action in _texts(statement.action) + _texts(statement.not_action):
+        for action in as_texts(statement.action) + as_texts(statement.not_action):
             fix = _fix_of_unknown(action.lower())
             if fix is not None:
                 yield Finding(
@@ -229,7 +230,7 @@ def _unknown_actions(policy: _Policy) -> Iterator[Finding]:
 def _fix_of_unknown(action: str) -> str | None:
     """Return what to write in place of an action that does not exist; None if it may exist."""
     service, _, name = action.partition(":")
-    bearer = f"bedrock:{CALL_WITH_BEARER_TOKEN} and bedrock-mantle:{CALL_WITH_BEARER_TOKEN}"
+    bearer = " and ".join(USE_ACTIONS.values())
     if action in _OPERATIONS:
         return f"Write {_OPERATIONS[action]}."
     if service in _ENDPOINT_PREFIXES:
@@ -262,15 +263,15 @@ def _open_endpoints(policy: _Policy) -> Iterator[Finding]:
         if not left_open or (service == "bedrock" and denied["bedrock"]):
             continue
         kinds = " and ".join(left_open)
-        action = f"{service}:{CALL_WITH_BEARER_TOKEN}"
+        action = USE_ACTIONS[service]
         yield Finding(
             finding,
             "warning",
             _first_naming(policy, _other(service)),
             f"{kinds} keys are denied on {_ENDPOINTS[_other(service)]}, but not on "
             f"{_ENDPOINTS[service]}, which has an action of its own.",
-            f"{action} with {service}:bearerTokenType = {left_open[0]}",
-            f"Deny {action} as well (its condition key is {service}:bearerTokenType).",
+            f"{action} with {TOKEN_TYPE_KEYS[service]} = {left_open[0]}",
+            f"Deny {action} as well (its condition key is {TOKEN_TYPE_KEYS[service]}).",
         )
 
 
@@ -293,10 +294,7 @@ def _is_about_keys(placed: PlacedStatement) -> bool:
     # A NotAction is a list of the services that are in use.
     if statement.condition or statement.not_action is not None:
         return False
-    return any(
-        covers_action(statement, f"{service}:{CALL_WITH_BEARER_TOKEN}")
-        for service in BEARER_SERVICES
-    )
+    return any(covers_action(statement, action) for action in USE_ACTIONS.values())
 
 
 def _ages(policy: _Policy) -> Iterator[Finding]:
@@ -393,18 +391,17 @@ def _first_naming(policy: _Policy, service: str) -> int | None:
     indexes = (
         index
         for index, statement in enumerate(policy.statements)
-        if statement.effect == "Deny"
-        and covers_action(statement, f"{service}:{CALL_WITH_BEARER_TOKEN}")
+        if statement.effect == "Deny" and covers_action(statement, USE_ACTIONS[service])
     )
     return next(indexes, None)
 
 
 def _names(statement: Statement, service: str) -> bool:
     """Return whether a statement names the use of keys, not only all of a service's actions."""
-    action = f"{service}:{CALL_WITH_BEARER_TOKEN}"
+    action = USE_ACTIONS[service]
     return any(
         text.lower().startswith(f"{service}:call") and covers_action(_just(text), action)
-        for text in _texts(statement.action)
+        for text in as_texts(statement.action)
     )
 
 
@@ -423,9 +420,3 @@ def _tested(statement: Statement) -> dict[str, list[str]]:
 
 def _tests_type(statement: Statement) -> bool:
     return any(key.endswith(":bearertokentype") for key in _tested(statement))
-
-
-def _texts(value: str | Sequence[str] | None) -> list[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)

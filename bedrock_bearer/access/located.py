@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bedrock_bearer.access.conditions import Context, holds
+from bedrock_bearer.access.conditions import Context, about_key, holds
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.document import Statement
@@ -49,12 +49,7 @@ class LocatedStatement:
 
     def matches_value(self, condition_key: str, value: str) -> bool:
         """Return whether all that the statement tests of this key holds for a value."""
-        tests = {
-            operator: {
-                k: wanted for k, wanted in keys.items() if k.lower() == condition_key.lower()
-            }
-            for operator, keys in self.statement.condition.items()
-        }
+        tests = about_key(self.statement.condition, condition_key)
         context = Context({condition_key.lower(): value})
         return holds(tests, context, with_variables=False) is not False
 

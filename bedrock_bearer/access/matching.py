@@ -21,17 +21,17 @@ from bedrock_bearer.access.conditions import (
     texts_of,
     variables_in,
 )
-from bedrock_bearer.access.document import Statement
+from bedrock_bearer.access.document import Statement, as_texts
 from bedrock_bearer.access.policy_set import PlacedStatement
 from bedrock_bearer.access.request_context import RoleOfSession
-from bedrock_bearer.facts import BEARER_SERVICES, CALL_WITH_BEARER_TOKEN
+from bedrock_bearer.facts import BEARER_SERVICES, USE_ACTIONS
 
 PRINCIPAL_ARN = "aws:PrincipalArn"
 RESOURCE = "resource"
 """What a decision depends on when the request's resource is not known."""
 
 _NAMESPACES = (*BEARER_SERVICES, "iam")
-_WITHOUT_RESOURCE = {f"{service}:{CALL_WITH_BEARER_TOKEN}".lower() for service in BEARER_SERVICES}
+_WITHOUT_RESOURCE = {action.lower() for action in USE_ACTIONS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def unknown_to(placed: PlacedStatement, request: Request) -> list[str]:
     texts = [
         text for keys in statement.condition.values() for w in keys.values() for text in texts_of(w)
     ]
-    texts += _texts(statement.resource or []) + _texts(statement.not_resource or [])
+    texts += as_texts(statement.resource) + as_texts(statement.not_resource)
     keys = [key for keys in statement.condition.values() for key in keys]
     if placed.with_variables:
         keys += [name for text in texts for name in variables_in(text)]
@@ -132,14 +132,10 @@ def is_unknown(value: Any) -> bool:
     return value is UNKNOWN or isinstance(value, RoleOfSession)
 
 
-def _texts(value: str | list[str]) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
 def _any_action(actions: str | list[str], action: str) -> bool:
     return any(
         like(pattern(wanted.lower(), _NO_CONTEXT, with_variables=False), action.lower())
-        for wanted in _texts(actions)
+        for wanted in as_texts(actions)
     )
 
 
@@ -147,7 +143,7 @@ _NO_CONTEXT = Context({})
 
 
 def _any_resource(resources: str | list[str], placed: PlacedStatement, request: Request) -> Truth:
-    return any_of(_is_resource(wanted, placed, request) for wanted in _texts(resources))
+    return any_of(_is_resource(wanted, placed, request) for wanted in as_texts(resources))
 
 
 def _is_resource(wanted: str, placed: PlacedStatement, request: Request) -> Truth:
@@ -166,7 +162,7 @@ def _names_principal(principals: str | dict[str, str | list[str]], context: Cont
     names = (
         ["*"]
         if isinstance(principals, str)
-        else [n for v in principals.values() for n in _texts(v)]
+        else [n for v in principals.values() for n in as_texts(v)]
     )
     if "*" in names:
         return True

@@ -12,10 +12,11 @@ from bedrock_bearer.access.request_context import DIRECT_CALL, LONG_TERM_KEY
 from bedrock_bearer.facts import (
     AGE_KEY,
     BEDROCK_SERVICE,
-    CALL_WITH_BEARER_TOKEN,
     CREATE_KEY,
     IAM_REGIONS,
     SERVICE_NAME_KEY,
+    TOKEN_TYPE_KEYS,
+    USE_ACTIONS,
 )
 from bedrock_bearer.keys.description import TokenType
 
@@ -63,8 +64,8 @@ def use_of_key(
         known |= LONG_TERM_KEY
     if region is not None:
         known["aws:RequestedRegion"] = region
-    asked = {f"{service}:bearerTokenType": kind.value}
-    return Question(f"{service}:{CALL_WITH_BEARER_TOKEN}", asked, known)
+    asked = {TOKEN_TYPE_KEYS[service]: kind.value}
+    return Question(USE_ACTIONS[service], asked, known)
 
 
 def creation_of_key(days: int | None, *, partition: str = "aws") -> Question:

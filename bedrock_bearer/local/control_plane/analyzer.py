@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bedrock_bearer.access.document import PolicyDocument, Statement, read_document
+from bedrock_bearer.access.document import PolicyDocument, Statement, as_texts, read_document
 from bedrock_bearer.local.control_plane.account import Account, ControlPlaneError, signature_of
 from bedrock_bearer.local.control_plane.json_protocols import read_json_object
 from bedrock_bearer.local.http import LocalRequest
@@ -70,12 +70,12 @@ def _of_document(text: str, document: PolicyDocument) -> Iterator[dict[str, Any]
 def _of_statement(
     text: str, statement: Statement, path: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    actions = statement.action if isinstance(statement.action, list) else [statement.action]
+    actions = as_texts(statement.action)
     if statement.effect == "Allow" and "*" in actions and statement.resource == "*":
         details = "Using a wildcard (*) in the Action and Resource elements is overly permissive."
         yield _finding(text, "WARNING", "ALLOW_WITH_STAR_ON_STAR", details, path)
     for number, action in enumerate(actions):
-        if action is not None and action != "*" and ":" not in action:
+        if action != "*" and ":" not in action:
             details = f"The action {action} is not valid. It must have a service prefix."
             place = [*path, {"value": "Action"}, {"index": number}]
             yield _finding(text, "ERROR", "INVALID_ACTION", details, place)
