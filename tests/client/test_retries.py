@@ -21,7 +21,7 @@ from support.replies import (
     streamed,
     throttled,
 )
-from support.server import CLOSE, HOLD, http_reply, serve, stream_head
+from support.server import CLOSE, HOLD, Received, http_reply, serve, stream_head
 
 from bedrock_bearer import ApiKey, RetryPolicy, Timeout, errors
 from bedrock_bearer.keys.sources import KeySource
@@ -118,11 +118,15 @@ def test_a_read_timeout_is_not_tried_again(colour: Colour, time: FakeTime) -> No
 
 
 def test_a_read_timeout_is_tried_again_when_asked_for(colour: Colour, time: FakeTime) -> None:
+    replies: list[Any] = [[ok()[:-5], HOLD], ok()]
+
+    def answer(_: Received) -> Any:
+        if len(replies) == 2:
+            time.advance(599.95)
+        return replies.pop(0)
+
     retry = time.retry(retry_read_timeouts=True)
-    with (
-        serve([[HOLD], ok()]) as server,
-        colour.client(server.url, retry=retry, timeout=Timeout(read=0.05)) as client,
-    ):
+    with serve(answer) as server, colour.client(server.url, retry=retry, timeout=600) as client:
         assert client.converse().text == "Hello there"
 
     assert time.waits == [0.05]

@@ -421,7 +421,7 @@ def test_a_page_that_claims_to_be_an_event_stream_is_refused(colour: Colour) -> 
 def test_a_stream_that_falls_silent_times_out(colour: Colour) -> None:
     held = [begun(START, delta("Hello")), HOLD]
 
-    events, error = read_all(colour, held, timeout=Timeout(read=0.05))
+    events, error = read_all(colour, held, timeout=Timeout(read=1))
 
     assert len(events) == 2
     assert isinstance(error, errors.RequestTimeoutError)

@@ -351,7 +351,7 @@ def test_a_function_that_hangs_holds_up_one_call_and_not_each(time: FakeTime) ->
             stop.wait(30)
         return FIRST
 
-    source = CallableKey(give, timeout=0.01, monotonic=lambda: time.now)
+    source = CallableKey(give, timeout=1, monotonic=lambda: time.now)
     first = source.get_key()
     kept = [source.get_key() for _ in range(20)]
     asked_meanwhile = len(runs)
@@ -372,7 +372,7 @@ def test_a_function_that_hung_is_asked_at_once_when_its_last_key_is_refused() ->
             stop.wait(30)
         return FIRST if len(runs) < 3 else SECOND
 
-    source = CallableKey(give, timeout=0.01)
+    source = CallableKey(give, timeout=1)
     source.get_key()
     source.refused(source.get_key(), REJECTED)
 

@@ -605,10 +605,10 @@ def test_a_wait_for_a_connection_is_not_counted_as_one_for_the_reply(colour: Col
 
     def slowly(peer: Peer) -> None:
         while request := peer.request():
-            time.sleep(0.2)
+            time.sleep(0.4)
             peer.send(whole(request))
 
-    limits = Timeout(read=0.3, pool=10)
+    limits = Timeout(read=1, pool=10)
     with (
         hostile(slowly) as server,
         colour.client(server.url, retry=ONCE, timeout=limits, max_connections=1) as client,
@@ -622,13 +622,13 @@ def test_read_limits_each_wait_and_a_number_the_whole_reply(colour: Colour) -> N
             head, body = parts(request)
             peer.send(head)
             for start in range(0, len(body), len(body) // 4):
-                time.sleep(0.1)
+                time.sleep(0.2)
                 peer.send(body[start : start + len(body) // 4])
 
     with hostile(in_pieces) as server, colour.client(server.url, retry=ONCE) as client:
-        assert client.converse(timeout=Timeout(read=0.25)).text == "Hello there"
+        assert client.converse(timeout=Timeout(read=0.7)).text == "Hello there"
         with pytest.raises(errors.RequestTimeoutError) as caught:
-            client.converse(timeout=0.25)
+            client.converse(timeout=0.7)
         assert caught.value.phase == "read"
 
 
@@ -637,13 +637,13 @@ def test_a_number_limits_the_wait_for_each_event_of_a_stream(colour: Colour) -> 
         peer.request()
         peer.send(stream_head() + chunk(START))
         for word in ("a", "b", "c"):
-            time.sleep(0.15)
+            time.sleep(0.3)
             peer.send(chunk(delta(word)))
         peer.drip(chunk(delta("d" * 1000)), 0.05)
 
     with (
         hostile(answer) as server,
-        colour.client(server.url, retry=ONCE, timeout=0.3) as client,
+        colour.client(server.url, retry=ONCE, timeout=0.8) as client,
         client.stream() as stream,
         pytest.raises(errors.RequestTimeoutError),
     ):
@@ -660,7 +660,7 @@ def test_an_upload_may_take_long_as_long_as_the_server_takes_some_of_it(colour: 
         peer.send(http_reply(REPLY))
         peer.hold()
 
-    limits = Timeout(write=0.3, read=2)
+    limits = Timeout(write=0.6, read=5)
     with hostile(slowly) as server, colour.client(server.url, timeout=limits, retry=ONCE) as client:
         assert client.converse(messages="x" * 8_000_000).text == "Hello there"
 

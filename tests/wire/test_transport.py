@@ -285,8 +285,8 @@ def test_a_deadline_holds_over_a_callers_own_client(family: Any, colour: Colour)
         own_client(colour, family) as own,
         serve([[begun(START, delta("Hello")), HOLD]]) as server,
         colour.client(server.url, http_client=own, deadline=0.2) as client,
-        client.stream() as stream,
         pytest.raises(errors.RequestTimeoutError) as caught,
+        client.stream() as stream,
     ):
         list(stream)
 
