@@ -32,6 +32,23 @@ CONSOLE_USER_PREFIX = "BedrockAPIKey-"
 """The AWS console makes an IAM user with such a name for each key."""
 IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """IAM is a global service: all its requests are made to one Region of the partition."""
+STATUS_OF_CODE = {
+    "AccessDeniedException": 403,
+    "ConflictException": 400,
+    "ExpiredTokenException": 403,
+    "InternalServerException": 500,
+    "ModelErrorException": 424,
+    "ModelNotReadyException": 429,
+    "ModelStreamErrorException": 424,
+    "ModelTimeoutException": 408,
+    "ResourceNotFoundException": 404,
+    "ServiceQuotaExceededException": 400,
+    "ServiceUnavailableException": 503,
+    "ThrottlingException": 429,
+    "UnrecognizedClientException": 403,
+    "ValidationException": 400,
+}
+"""https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"

@@ -33,7 +33,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, USE_KEY
-from bedrock_bearer.keys.description import TokenType, utc_now
+from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local import faults, framing
 from bedrock_bearer.local.bedrock import LocalBedrock
 from bedrock_bearer.local.faults import Fault
@@ -357,7 +357,7 @@ class FakeBedrock:
             response = unknown_operation()
         else:
             self._script.operation = name
-            call = Call(request, name, target, version, REGION, "aws", ACCOUNT, utc_now())
+            call = Call(request, name, target, version, REGION, "aws", ACCOUNT)
             response = self._run(call)
         return response.with_headers({"x-amzn-RequestId": f"fake-request-{number}"})
 

@@ -10,6 +10,7 @@ from typing import Any
 from bedrock_bearer.access.denial import Denial
 from bedrock_bearer.adapters.note import KEY_EXTENSION, KEY_METADATA, KeyNote
 from bedrock_bearer.errors import APIError, BedrockError, ConfigurationError
+from bedrock_bearer.facts import STATUS_OF_CODE
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.description import KeyDescription
 from bedrock_bearer.wire.classify import error_from_event, error_from_response
@@ -58,19 +59,6 @@ _OPERATIONS = frozenset(
 """Operations of Bedrock, whose names no other service of AWS has."""
 
 _ROUTES = re.compile(r"/(?:model/[^/]+/(?:converse|invoke)|openai/v1/|anthropic/v1/|async-invoke)")
-
-_STATUS_OF_CODE = {
-    "AccessDeniedException": 403,
-    "InternalServerException": 500,
-    "ModelErrorException": 424,
-    "ModelNotReadyException": 429,
-    "ModelTimeoutException": 408,
-    "ResourceNotFoundException": 404,
-    "ServiceUnavailableException": 503,
-    "ThrottlingException": 429,
-    "ValidationException": 400,
-}
-"""https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"""
 
 _CODE_OF_SENTENCE = (
     ("too many requests, please wait", "ThrottlingException"),
@@ -271,7 +259,7 @@ def _from_text(text: str, note: KeyNote | None) -> BedrockError | None:
         return None
     status, request_id = _STATUS.search(text), _REQUEST_ID.search(text)
     return _built(
-        int(status[1]) if status else _STATUS_OF_CODE.get(code or "", 0),
+        int(status[1]) if status else STATUS_OF_CODE.get(code or "", 0),
         code,
         message,
         note,

@@ -261,22 +261,28 @@ def _imported(home: str) -> Any:
     return getattr(import_module(module), name)
 
 
-class Deferred:
-    """A model in a module that is imported when it is first used; `home` is `module:Class`."""
+class ReadBy:
+    """Reads a value by a function alone; what it returns is written as it is."""
 
-    def __init__(self, home: str) -> None:
-        self.home = home
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self._read = read
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        def read(value: Any) -> WireModel:
-            model: type[WireModel] = _imported(self.home)
-            if isinstance(value, model):
-                return value
-            return read_model(model, value)
+        return core_schema.no_info_plain_validator_function(self._read)
 
-        return core_schema.no_info_plain_validator_function(read)
+
+class Deferred(ReadBy):
+    """A model in a module that is imported when it is first used; `home` is `module:Class`."""
+
+    def __init__(self, home: str) -> None:
+        def read(value: Any) -> WireModel:
+            model: type[WireModel] = _imported(home)
+            return value if isinstance(value, model) else read_model(model, value)
+
+        self.home = home
+        super().__init__(read)
 
 
 class OpenEnum:
@@ -351,13 +357,6 @@ def read_number(value: Any) -> int | float:
     return value
 
 
-class _NumberSchema:
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(read_number)
-
-
 def read_document(value: Any) -> Any:
     """Return a JSON document as it is, and refuse what JSON cannot hold."""
     todo = [value]
@@ -382,15 +381,8 @@ def read_document(value: Any) -> Any:
     return value
 
 
-class _DocumentSchema:
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(read_document)
-
-
 Blob = Annotated[bytes, _BlobSchema()]
 Boolean = StrictBool
-Document = Annotated[Any, _DocumentSchema()]
+Document = Annotated[Any, ReadBy(read_document)]
 Integer = Annotated[int, Strict()]
-Number = Annotated[int | float, _NumberSchema()]
+Number = Annotated[int | float, ReadBy(read_number)]

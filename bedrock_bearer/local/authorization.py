@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from bedrock_bearer.access import matching
 from bedrock_bearer.access.document import Statement
@@ -59,13 +59,6 @@ class Request:
     context: Mapping[str, Any]
 
 
-class MatchedStatement(NamedTuple):
-    """A statement that applies to a request, and its place in the policy, counted from 0."""
-
-    place: int
-    statement: Statement
-
-
 CheckEffect = Literal["ALLOW", "EXPLICIT_DENY", "IMPLICIT_DENY"]
 
 
@@ -84,9 +77,9 @@ class Check:
     def effect_on(self, request: Request) -> CheckEffect:
         """Return what this check alone decides."""
         effects = {
-            matched.statement.effect
+            statement.effect
             for attached in self.policies
-            for matched in matching_statements(attached.policy, request)
+            for _, statement in matching_statements(attached.policy, request)
         }
         if "Deny" in effects:
             return "EXPLICIT_DENY"
@@ -265,11 +258,11 @@ def decide(checks: list[Check], request: Request) -> Decision:
     return evaluate(applying, request.action, request.context, request.resource)
 
 
-def matching_statements(policy: NamedPolicy, request: Request) -> list[MatchedStatement]:
-    """Return the statements of a policy that apply to a request."""
+def matching_statements(policy: NamedPolicy, request: Request) -> list[tuple[int, Statement]]:
+    """Return the statements of a policy that apply to a request, each with its index."""
     asked = matching.Request.of(request.action, request.context, request.resource)
     return [
-        MatchedStatement(placed.located.statement_index, placed.located.statement)
+        (placed.located.statement_index, placed.located.statement)
         for placed in Layer.of("", enumerate([policy])).statements
         if matching.applies(placed, asked)
     ]

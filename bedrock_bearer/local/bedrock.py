@@ -167,13 +167,10 @@ class LocalBedrock(PolicyAttachments):
             LookupError: the key was not minted here.
             ValueError: the status is neither.
         """
+        if status not in ("Active", "Inactive"):
+            raise ValueError(f"a key is Active or Inactive, not {status!r}")
         with self._lock:
-            if status == "Active":
-                self._keys.get(key).status = "Active"
-            elif status == "Inactive":
-                self._keys.get(key).status = "Inactive"
-            else:
-                raise ValueError(f"a key is Active or Inactive, not {status!r}")
+            self._keys.get(key).status = status
 
     def reset_key(self, key: str) -> str:
         """Give a long-term key a new secret and return the new text; the old one is invalid."""
@@ -188,11 +185,6 @@ class LocalBedrock(PolicyAttachments):
         """Delete a key: it is no longer accepted."""
         with self._lock:
             self._keys.delete(self._keys.get(key))
-
-    def principal_of(self, key: str) -> str:
-        """Return the ARN of the principal that a key belongs to."""
-        with self._lock:
-            return self._keys.get(key).principal_arn
 
     def create_access_key(self, principal: str) -> tuple[str, str]:
         """Give a user or role an access key; return its id and its secret.
@@ -219,11 +211,6 @@ class LocalBedrock(PolicyAttachments):
         with self._lock:
             self._runtime.script.answer(prompt, reply)
 
-    def unused_replies(self) -> int:
-        """Return how many queued steps are left."""
-        with self._lock:
-            return len(self._runtime.script)
-
     def inject(self, fault: Fault, *, times: int = 1) -> None:
         """Make the next `times` calls go wrong."""
         with self._lock:
@@ -233,11 +220,6 @@ class LocalBedrock(PolicyAttachments):
         """Make a share of the calls go wrong, evenly spread: 0.1 means every tenth call."""
         with self._lock:
             self._runtime.faults.at_rate(fault, rate)
-
-    def clear_faults(self) -> None:
-        """Remove all faults."""
-        with self._lock:
-            self._runtime.faults.clear()
 
     def add_inference_profile(self, name: str, model_id: str) -> str:
         """Add an application inference profile and return its ARN.
@@ -287,7 +269,6 @@ class LocalBedrock(PolicyAttachments):
             region,
             partition_of(region),
             principal.account_id,
-            self.clock(),
         )
         self._authorize(call, key, principal)
         return self._runtime.run(call)
@@ -345,11 +326,10 @@ class LocalBedrock(PolicyAttachments):
         if call.name in CALLS_OF_A_MODEL:
             return self._runtime.called_model(call).resources
         if call.name == "GetInferenceProfile":
-            arn = f"arn:{call.partition}:bedrock:{call.region}:{call.account_id}:inference-profile/"
-            return (call.target if call.target.startswith("arn:") else arn + call.target,)
+            is_arn = call.target.startswith("arn:")
+            return (call.target if is_arn else call.arn("inference-profile", call.target),)
         if call.name == "ApplyGuardrail":
-            arn = f"arn:{call.partition}:bedrock:{call.region}:{call.account_id}:guardrail/"
-            return (arn + call.target.rpartition("/")[2],)
+            return (call.arn("guardrail", call.target.rpartition("/")[2]),)
         return ("*",)
 
     def _region_of(self, host: str) -> str:

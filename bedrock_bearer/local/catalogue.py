@@ -80,8 +80,7 @@ class Catalogue:
             _description(
                 call,
                 model,
-                f"arn:{call.partition}:bedrock:{call.region}:{call.account_id}:inference-profile/"
-                f"{area}.{model.id}",
+                call.arn("inference-profile", f"{area}.{model.id}"),
                 f"{area.upper()} {model.name}",
                 "SYSTEM_DEFINED",
             )

@@ -216,11 +216,6 @@ class FaultPlan:
             raise ValueError(f"a rate is above 0 and at most 1, not {rate}")
         self._rates.append(_Rate(fault, rate))
 
-    def clear(self) -> None:
-        """Remove all faults."""
-        self._queue.clear()
-        self._rates.clear()
-
     def next_fault(self) -> Fault | None:
         """Return the fault of this call, or None."""
         if self._queue:

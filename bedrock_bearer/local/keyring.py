@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from bedrock_bearer.facts import LONG_TERM_PREFIX, LONGEST_SHORT_TERM_SECONDS, SHORT_TERM_PREFIX
 from bedrock_bearer.keys.description import TokenType
@@ -32,6 +31,7 @@ class MintedKey:
         expires_at: None if it never expires.
         credential_id: the id of a long-term key's service-specific credential.
         alias: the public part of a long-term key.
+        status: `Active` or `Inactive`.
     """
 
     text: str
@@ -43,7 +43,7 @@ class MintedKey:
     region: str | None = None
     credential_id: str = ""
     alias: str = ""
-    status: Literal["Active", "Inactive"] = "Active"
+    status: str = "Active"
 
     def __repr__(self) -> str:
         return f"MintedKey({self.token_type}, ...{self.text[-4:]}, {self.principal_arn})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import unquote
 
 from bedrock_bearer.local.http import LocalRequest
@@ -55,7 +54,10 @@ class Call:
     region: str
     partition: str
     account_id: str
-    now: datetime
+
+    def arn(self, kind: str, name: str) -> str:
+        """Return the ARN of a resource of Bedrock in the account that calls."""
+        return f"arn:{self.partition}:bedrock:{self.region}:{self.account_id}:{kind}/{name}"
 
 
 def find_operation(request: LocalRequest) -> tuple[str, str, str] | None:

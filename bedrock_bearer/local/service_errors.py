@@ -4,25 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN
+from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, STATUS_OF_CODE
 from bedrock_bearer.local.http import LocalResponse, json_response, whole_response
-
-STATUS_OF_CODE = {
-    "AccessDeniedException": 403,
-    "ConflictException": 400,
-    "ExpiredTokenException": 403,
-    "InternalServerException": 500,
-    "ModelErrorException": 424,
-    "ModelNotReadyException": 429,
-    "ModelStreamErrorException": 424,
-    "ModelTimeoutException": 408,
-    "ResourceNotFoundException": 404,
-    "ServiceQuotaExceededException": 400,
-    "ServiceUnavailableException": 503,
-    "ThrottlingException": 429,
-    "UnrecognizedClientException": 403,
-    "ValidationException": 400,
-}
 
 MESSAGE_OF_CODE = {
     "AccessDeniedException": "You don't have access to the model with the specified model ID.",

@@ -184,14 +184,6 @@ def test_queued_replies_come_in_turn_and_then_the_echo(
     assert [text_of(caller.converse("x")) for _ in range(3)] == ["first", "1", "You said: x"]
 
 
-def test_unused_replies_are_counted(bedrock: LocalBedrock, caller: Caller) -> None:
-    bedrock.script(say.text_reply("first"), say.text_reply("second"))
-
-    caller.converse()
-
-    assert bedrock.unused_replies() == 1
-
-
 def test_a_reply_names_its_request(caller: Caller) -> None:
     first, second = caller.converse(), caller.converse()
 

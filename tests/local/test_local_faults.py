@@ -63,7 +63,7 @@ def test_an_error_uses_up_no_scripted_reply(bedrock: LocalBedrock, caller: Calle
 
     caller.converse()
 
-    assert bedrock.unused_replies() == 1
+    assert "first" in caller.converse().text
 
 
 def test_a_fault_can_be_a_step_of_a_script(bedrock: LocalBedrock, caller: Caller) -> None:
@@ -84,13 +84,6 @@ def test_a_fault_at_a_rate_is_spread_evenly(bedrock: LocalBedrock, caller: Calle
     statuses = [caller.converse().status_code for _ in range(20)]
 
     assert [n for n, status in enumerate(statuses) if status == 429] == [9, 19]
-
-
-def test_faults_can_be_cleared(bedrock: LocalBedrock, caller: Caller) -> None:
-    bedrock.inject_at_rate(faults.throttling(), 1)
-    bedrock.clear_faults()
-
-    assert caller.converse().status_code == 200
 
 
 @pytest.mark.parametrize("rate", [0, -0.5, 1.1])

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from support.local import Caller, Clock
 
+from bedrock_bearer import ShortTermKeyDeniedError
+from bedrock_bearer.access import deny_use
 from bedrock_bearer.keys import TokenType
-from bedrock_bearer.local import LocalBedrock
+from bedrock_bearer.local import LocalBedrock, local_client
 from bedrock_bearer.local.transport import local_http_client
 
 AUTHENTICATION_LAYER = (
@@ -189,4 +191,13 @@ def test_a_short_term_key_cannot_be_reset() -> None:
 def test_a_key_may_live_in_another_partition() -> None:
     bedrock = LocalBedrock(region="us-gov-west-1")
 
-    assert bedrock.principal_of(bedrock.mint_key()).startswith("arn:aws-us-gov:sts::")
+    bedrock.attach_policy(None, deny_use("SHORT_TERM"))
+
+    with (
+        local_client(bedrock, region="us-gov-west-1", api_key=bedrock.mint_key()) as client,
+        pytest.raises(ShortTermKeyDeniedError) as caught,
+    ):
+        client.probe()
+    assert str(caught.value.denial and caught.value.denial.principal_arn) == (
+        "arn:aws-us-gov:sts::123456789012:assumed-role/dev/dev"
+    )

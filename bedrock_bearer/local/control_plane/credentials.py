@@ -109,16 +109,13 @@ class Credentials:
     def _update(self, user: Principal, given: Parameters) -> Result:
         key = self._find(user, given)
         status = given.get("Status", "")
-        if status == "Active":
-            key.status = "Active"
-        elif status == "Inactive":
-            key.status = "Inactive"
-        else:
+        if status not in ("Active", "Inactive"):
             text = (
                 f"1 validation error detected: Value '{status}' at 'status' failed to satisfy"
                 " constraint: Member must satisfy enum value set: [Active, Inactive, Expired]"
             )
             raise ControlPlaneError(400, "ValidationError", text)
+        key.status = status
         return None
 
     def _reset(self, user: Principal, given: Parameters) -> Result:
