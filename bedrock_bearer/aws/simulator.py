@@ -15,7 +15,7 @@ from typing import Any
 
 from bedrock_bearer.aws.session import aws_client, aws_errors, needing
 from bedrock_bearer.errors import BedrockError
-from bedrock_bearer.facts import TOKEN_TYPE_KEYS
+from bedrock_bearer.facts import TOKEN_TYPE_KEY, TOKEN_TYPE_KEYS
 from bedrock_bearer.keys.description import TokenType
 
 SIMULATE = "iam:SimulatePrincipalPolicy"
@@ -135,7 +135,7 @@ def simulate_key_types(
     settings = {"retries": {"total_max_attempts": 2}}
     client = aws_client("iam", what, session=session, settings=settings)
     service = action.partition(":")[0]
-    token_type_key = TOKEN_TYPE_KEYS[service.lower()]
+    token_type_key = TOKEN_TYPE_KEYS.get(service.lower(), TOKEN_TYPE_KEY)
     source = _source_of(client, principal_arn)
     by_type = {}
     for token_type in TokenType:
