@@ -227,10 +227,10 @@ class Call(Generic[Reply]):
             head = WireResponse(response.status, response.headers, b"")
             self.request_id = head.request_id
             reader: Any = self._operation.read(head, key.description)
-            reader.clean = response.clean
+            reader.has_echo, reader.clean = response.has_echo, response.clean
             transport.watch(response, owner)
             while (event := reader.next_event()) is None and not reader.ended:
-                reader.feed(await response.next_chunk() or None, has_echo=response.has_echo)
+                reader.feed(await response.next_chunk() or None)
             reader.put_back(event)
         except BaseException as error:
             await response.close()

@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.converse.accumulator import StreamAccumulator
+from bedrock_bearer.converse.base import load_json, read_model
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.converse.stream import (
+    EVENTS,
     ContentBlockDeltaEvent,
-    ConverseStreamMetadataEvent,
     StreamEvent,
-    parse_event_json,
+    parse_event,
 )
 from bedrock_bearer.errors import (
     BedrockError,
@@ -56,11 +57,11 @@ class StreamReader:
         self._accumulator = StreamAccumulator(self._joined)
         self._next: StreamEvent | None = None
         self._has_begun = False
-        self._has_figures = False
         self._failure: BedrockError | None = None
+        self.has_echo: Callable[[bytes], bool] = bool
+        """Tells whether payloads hold an echo of the key."""
         self.clean: Callable[[bytes], bytes] = bytes
-        """Takes echoes of the key out of parts of the body."""
-        self._has_echo = False
+        """Takes echoes of the key out of a payload, or of what payloads make together."""
 
     @property
     def complete(self) -> bool:
@@ -70,20 +71,17 @@ class StreamReader:
     @property
     def has_all(self) -> bool:
         """Whether the last event of a reply has come: `messageStop` and the figures."""
-        return self.complete and self._has_figures
+        return self.complete and self._accumulator.has_figures
 
-    def feed(self, data: bytes | None, *, has_echo: bool = False) -> None:
+    def feed(self, data: bytes | None) -> None:
         """Take the next bytes of the body; None when there are no more.
-
-        Args:
-            has_echo: whether an echo of the key was found, to be taken out of every event.
 
         Raises:
             EventStreamDecodeError: the bytes are not valid framing.
             StreamInterruptedError: they end before `messageStop`, or inside a frame.
+            RequestTimeoutError: looking for echoes of the key took too long.
         """
-        self._has_echo = has_echo
-        self._messages.extend(self._decoder.feed(data or b""))
+        self._messages.extend(self._without_echoes(self._decoder.feed(data or b"")))
         if data is not None:
             return
         self.ended = True
@@ -110,24 +108,26 @@ class StreamReader:
             return event
         if self._messages:
             event = self._event(self._messages.popleft())
-            self._add(event)
-            self._has_figures = self._has_figures or isinstance(event, ConverseStreamMetadataEvent)
-            self._has_begun = True
-            return event
+            try:
+                self._accumulator.add(event)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                self._has_begun = True
+                return event
+            raise self._broken(problem)
         if self.ended and not self.complete:
             raise self._failure or self.interrupted(
                 "The stream was closed before the model's message ended"
             )
         return None
 
-    def _add(self, event: StreamEvent) -> None:
-        try:
-            self._accumulator.add(event)
-        except ValueError as error:
-            problem = str(error)
-        else:
-            return
-        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
+    def _without_echoes(self, messages: list[EventStreamMessage]) -> list[EventStreamMessage]:
+        # Payloads that came together are looked at together: most hold none.
+        if self.has_echo(b"\n".join([message.payload for message in messages])):
+            for message in messages:
+                message.payload = self.clean(message.payload)
+        return messages
 
     def put_back(self, event: StreamEvent | None) -> None:
         """Make `event` the next one again."""
@@ -168,8 +168,7 @@ class StreamReader:
             if self.output_of is not None:
                 reply.with_output(None, missing="Only final_response() has the output of a stream.")
             return reply.with_origin(request_id=self._request_id, key=self._key)
-        problem = "The events of the stream do not make a reply that the API promises."
-        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
+        raise self._broken("The events of the stream do not make a reply that the API promises.")
 
     def final_response(self) -> ConverseResponse[Any]:
         """Return the whole reply, with the output that the call asked for.
@@ -190,10 +189,7 @@ class StreamReader:
     def _event(self, message: EventStreamMessage) -> StreamEvent:
         headers = message.headers
         if headers.get(":message-type", "event") == "event":
-            if self._has_echo:
-                payload = self.clean(message.payload)
-                return self._parse(self._text(headers.get(":event-type")), payload)
-            return self._parse(str(headers.get(":event-type", "")), message.payload)
+            return self._parse(headers.get(":event-type", ""), message.payload)
         name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
         payload = self.clean(message.payload or str(headers.get(":error-message", "")).encode())
         error = error_from_event(self._text(name), payload, self._key, self._request_id)
@@ -216,9 +212,16 @@ class StreamReader:
                 return self.clean(joined.encode("utf-8", "replace")).decode("utf-8", "replace")
         return joined
 
-    def _parse(self, event_type: str, payload: bytes) -> StreamEvent:
+    def _parse(self, event_type: Any, payload: bytes) -> StreamEvent:
+        event = EVENTS.get(event_type)
         try:
-            return parse_event_json(event_type, payload)
+            if event is not None:
+                return read_model(event, load_json(payload))
+            event_type = self._text(event_type)
+            return parse_event(event_type, load_json(payload))
         except (ValueError, RecursionError):
             problem = f"The payload of a {event_type!r} event is not what the API promises."
-        raise EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)
+        raise self._broken(problem)
+
+    def _broken(self, problem: str) -> EventStreamDecodeError:
+        return EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)

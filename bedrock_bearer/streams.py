@@ -60,7 +60,7 @@ class _Stream(Generic[OutputT_co]):
             if reader.has_all:
                 response.begin_last_wait()
             try:
-                reader.feed(await response.next_chunk() or None, has_echo=response.has_echo)
+                reader.feed(await response.next_chunk() or None)
             except TransportError:
                 if not reader.has_all:
                     raise
@@ -115,7 +115,7 @@ class ConverseStream(_Stream[OutputT_co]):
         return self
 
     def __next__(self) -> StreamEvent:
-        reader = self._opened()
+        reader = self._reader or self._opened()
         try:
             event = reader.next_event() or run_blocking(self._wait())
         except BedrockError as error:
@@ -171,7 +171,7 @@ class AsyncConverseStream(_Stream[OutputT_co]):
         return self
 
     async def __anext__(self) -> StreamEvent:
-        reader = self._opened()
+        reader = self._reader or self._opened()
         try:
             event = reader.next_event() or await self._wait()
         except BedrockError as error:

@@ -63,6 +63,8 @@ class StreamAccumulator:
     def __init__(self, clean: Callable[[Any], Any] = lambda joined: joined) -> None:
         self._clean = clean
         self.unknown_events: list[UnknownEvent] = []
+        self.has_figures = False
+        """Whether the usage and the latency were read."""
         self._blocks: list[_Block] = []
         self._open: dict[int, _Block] = {}
         self._message: dict[str, Any] = {"role": "assistant"}
@@ -97,6 +99,7 @@ class StreamAccumulator:
                     self._end(index)
             case ConverseStreamMetadataEvent():
                 self._reply.update(_fields(event))
+                self.has_figures = True
             case UnknownEvent():
                 if len(self.unknown_events) >= MAX_UNKNOWN_EVENTS:
                     raise ValueError("The stream has more unknown events than can be kept.")
@@ -177,8 +180,8 @@ class _Block:
             case _:
                 self._parts["unknown"].append(delta.to_wire())
                 return
-        if delta.model_extra:
-            self._siblings.update(delta.model_extra)
+        if delta.__pydantic_extra__:
+            self._siblings.update(delta.__pydantic_extra__)
 
     def _add_reasoning(self, delta: ReasoningContentBlockDelta) -> None:
         match delta:

@@ -309,7 +309,7 @@ StreamEvent = (
     | UnknownEvent
 )
 
-_EVENTS: dict[str, type[StreamEvent]] = {
+EVENTS: dict[str, type[StreamEvent]] = {
     "messageStart": MessageStartEvent,
     "contentBlockStart": ContentBlockStartEvent,
     "contentBlockDelta": ContentBlockDeltaEvent,
@@ -326,7 +326,7 @@ def parse_event(event_type: str, payload: dict[str, Any]) -> StreamEvent:
         ValueError: a field does not have the type that AWS documents. (A ValidationError of
             pydantic.)
     """
-    event = _EVENTS.get(event_type)
+    event = EVENTS.get(event_type)
     if event is None:
         return UnknownEvent(event_type=event_type, payload=payload)
     return read_model(event, payload)

@@ -22,9 +22,6 @@ DEFAULT_MAX_REPLY_BYTES = 256_000_000
 MAX_ERROR_BYTES = 256 * 1024
 """How much is read of a body that explains an error."""
 
-TAIL_BYTES = 2048
-"""So much of what came is looked at again with what comes next: an echo may be cut in two."""
-
 
 class Exchange(Protocol):
     """A request that was answered, over a connection of ours or of a caller's client."""
@@ -54,13 +51,10 @@ class OpenResponse:
         self.status = status
         self.headers = _headers(headers, scrubber)
         self._scrubber = scrubber
-        self.has_echo = False
-        """Whether an echo of the key was found in what `next_chunk` returned."""
         self._exchange = exchange
         self._attempt = attempt
         self._max_bytes = max_bytes
         self._count = 0
-        self._tail = b""
         self._decoder: Decoder | None = None
         self._finalizer: Any = None
 
@@ -96,11 +90,7 @@ class OpenResponse:
             TransportError: the body is cut, or did not come in time.
             ResponseDecodeError: it is too large, or compressed in a way that we do not read.
         """
-        data = await self._next()
-        if data and not self.has_echo:
-            self.has_echo = self._scrubber.finds(self._tail + data, in_one_piece=True)
-            self._tail = data[-TAIL_BYTES:]
-        return data
+        return await self._next()
 
     async def _next(self) -> bytes:
         try:
@@ -142,6 +132,14 @@ class OpenResponse:
             f"The reply is larger than max_reply_bytes={self._max_bytes:,} allows.",
             status_code=self.status,
         )
+
+    def has_echo(self, data: bytes) -> bool:
+        """Return whether a part of the body holds an echo of the key.
+
+        Raises:
+            RequestTimeoutError: the time for the part is over.
+        """
+        return self._scrubber.finds_in_stream(data, self._attempt.whole_limit)
 
     def clean(self, data: bytes) -> bytes:
         """Return a part of the body without echoes of the key."""

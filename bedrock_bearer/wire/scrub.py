@@ -74,6 +74,14 @@ _SPELLING_OR_TAG = re.compile(_SPELLINGS + _TAGS)
 _SPELLING_OR_BETWEEN = re.compile(
     _SPELLINGS + _TAGS + r"|(?P<between>\\(?<!\\\\)\\*[nrt]?|=\r?\n|[ \t\r\n\f\v\0]+)"
 )
+# What the spellings begin with. Most bodies hold none; a single byte is looked for fastest.
+_BEGINS = [
+    (b"%", re.compile(rb"%[0-7][0-9a-fA-F]")),
+    (b"&", re.compile(rb"&[#a-z]")),
+    (b"\\", re.compile(rb"\\(?:u00|x)[0-7]")),
+]
+_BEGINS_OR_BREAK = [*_BEGINS, (b"<", re.compile(rb"<w?br"))]
+_BEGINS_OR_TAG = [*_BEGINS, (b"<", re.compile(rb"<[/a-zA-Z]"))]
 _MOST_LAYERS = 4
 
 
@@ -129,13 +137,10 @@ class Scrubber:
             return False
         if not in_one_piece:
             data = data.translate(None, _BETWEEN)
-        if self._may_hold(data) and self._runs(data):
-            return True
-        if b"\\" in data or b"%" in data or b"&" in data or b"<" in data:
-            return any(
-                self._may_hold(plain) and self._runs(plain) for plain in _layers(data, in_one_piece)
-            )
-        return False
+        return self._shows(data) or any(map(self._shows, _layers(data, in_one_piece)))
+
+    def _shows(self, data: bytes) -> bool:
+        return self._may_hold(data) and bool(self._runs(data))
 
     def _may_hold(self, data: bytes) -> bool:
         if self._widths != _USUAL_WIDTHS or _SHORT_TERM_PREFIX in data:
@@ -162,13 +167,15 @@ class Scrubber:
             if hash(data[start : start + width]) in windows
         ]
 
+    def finds_in_stream(self, data: bytes, check: Callable[[], object]) -> bool:
+        """Return whether there is an echo without spaces; `check` is as in `bytes`."""
+        return any(self.finds(segment, in_one_piece=True) for _, segment in _segments(data, check))
+
     def bytes(self, data: bytes, check: Callable[[], object] = lambda: None) -> bytes:
         """Return `data` without echoes. `check` is called now and then, and may raise."""
         marks: list[tuple[int, int]] = []
         with_echoes = 0
-        for begin in range(0, len(data), SEGMENT):
-            check()
-            segment = data[begin : begin + SEGMENT + OVERLAP]
+        for begin, segment in _segments(data, check):
             if self.finds(segment):
                 with_echoes += 1
                 if with_echoes > MOST_SEGMENTS_WITH_ECHOES:
@@ -206,6 +213,13 @@ def _secrets_of(key: memoryview) -> list[memoryview]:
     return [key, *map(_view, found)]
 
 
+def _segments(data: bytes, check: Callable[[], object]) -> Iterator[tuple[int, bytes]]:
+    """Yield where each segment begins, and the segment."""
+    for begin in range(0, len(data), SEGMENT):
+        check()
+        yield begin, data[begin : begin + SEGMENT + OVERLAP]
+
+
 def _view(secret: bytes) -> memoryview:
     return memoryview(secret)
 
@@ -238,17 +252,21 @@ def _layers(data: bytes, in_one_piece: bool) -> Iterator[bytes]:
 
     It misses wraps that are not in JSON, which `translate` takes out before.
     """
-    for wrap in _JSON_WRAPS:
-        data = data.replace(wrap, b"")
-    yield data.replace(b"\\", b"")
-    spelling, tag = (_SPELLING, b"br>") if in_one_piece else (_SPELLING_OR_TAG, b"<")
-    if b"%" in data or b"&" in data or b"\\u00" in data or b"\\x" in data or tag in data:
-        text = data.decode("latin-1")
-        for _ in range(_MOST_LAYERS):
-            before, text = text, spelling.sub(_character, text)
-            if text == before:
-                break
-            yield text.encode("latin-1").replace(b"\\", b"")
+    if b"\\" in data:
+        for wrap in _JSON_WRAPS:
+            data = data.replace(wrap, b"")
+        yield data.replace(b"\\", b"")
+    begins, spelling = (
+        (_BEGINS_OR_BREAK, _SPELLING) if in_one_piece else (_BEGINS_OR_TAG, _SPELLING_OR_TAG)
+    )
+    if not any(first in data and begin.search(data) for first, begin in begins):
+        return
+    text = data.decode("latin-1")
+    for _ in range(_MOST_LAYERS):
+        before, text = text, spelling.sub(_character, text)
+        if text == before:
+            break
+        yield text.encode("latin-1").replace(b"\\", b"")
 
 
 def _spelled_out(text: str) -> Iterator[tuple[str, list[int], list[int]]]:

@@ -325,3 +325,28 @@ def test_a_reply_that_took_too_long_to_look_through_shows_no_key(
         client.converse()
 
     assert leaks(shown_of(caught.value)) == []
+
+
+def test_an_event_that_took_too_long_to_look_through_shows_no_key(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(attempt: Attempt) -> None:
+        raise attempt.timeout_error("read")
+
+    monkeypatch.setattr(Attempt, "whole_limit", too_late)
+    body = as_chunks(START, delta(LONG), *FRAMES[-2:])
+    with (
+        pytest.raises(RequestTimeoutError) as caught,
+        colour.streaming(body, api_key=LONG, retry=ONCE),
+    ):
+        pass
+
+    assert leaks(shown_of(caught.value)) == []
+
+
+@pytest.mark.parametrize("text", ["50 % off", "a < b & c", "line\nline", '\\ and "quotes"'])
+def test_signs_that_spell_nothing_are_no_echo(text: str) -> None:
+    scrubber = Scrubber()
+    scrubber.learn(ApiKey.parse(LONG))
+
+    assert not scrubber.finds_in_stream(json.dumps({"text": text}).encode(), bool)
