@@ -215,7 +215,7 @@ class BedrockClient(BaseClient["HttpxClient"]):
         max_connections: how many requests may be under way at once; further ones wait for
             `Timeout.pool` seconds. Default 1000.
         max_reply_bytes: how large a reply, or a whole stream, may be; a larger one raises
-            `ResponseDecodeError`. Default 256 MB.
+            `ResponseDecodeError`. Default 100 MB.
         http_client: an `httpx.Client` or `httpx2.Client` to send with instead of connections of
             our own. It stays yours to close.
         on_event: a function that gets an `AttemptRecord`, `CallRecord` or `KeySwitchRecord`.

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bedrock_bearer.converse.accumulator import StreamAccumulator
-from bedrock_bearer.converse.base import load_json, read_model
+from bedrock_bearer.converse.base import MAX_VALUES, load_json, read_model, values_in
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.converse.stream import (
     EVENTS,
@@ -57,6 +57,7 @@ class StreamReader:
         self._accumulator = StreamAccumulator(self._joined)
         self._next: StreamEvent | None = None
         self._has_begun = False
+        self._kept_values = 0
         self._failure: BedrockError | None = None
         self.has_echo: Callable[[bytes], bool] = bool
         """Tells whether payloads hold an echo of the key."""
@@ -107,9 +108,11 @@ class StreamReader:
             event, self._next = self._next, None
             return event
         if self._messages:
-            event = self._event(self._messages.popleft())
+            message = self._messages.popleft()
+            event = self._event(message)
             try:
-                self._accumulator.add(event)
+                if self._accumulator.add(event):
+                    self._count(message.payload)
             except ValueError as error:
                 problem = str(error)
             else:
@@ -128,6 +131,11 @@ class StreamReader:
             for message in messages:
                 message.payload = self.clean(message.payload)
         return messages
+
+    def _count(self, payload: bytes) -> None:
+        self._kept_values += values_in(payload)
+        if self._kept_values > MAX_VALUES:
+            raise ValueError("The stream holds more values than any reply.")
 
     def put_back(self, event: StreamEvent | None) -> None:
         """Make `event` the next one again."""

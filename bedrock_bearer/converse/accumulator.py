@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from bedrock_bearer.converse.base import WireModel, read_document
+from bedrock_bearer.converse.base import WireModel, check_values, read_document
 from bedrock_bearer.converse.content import TextContent
 from bedrock_bearer.converse.media import BytesSource
 from bedrock_bearer.converse.response import ConverseResponse
@@ -76,8 +76,8 @@ class StreamAccumulator:
         """Whether the message has ended: `messageStop` was read."""
         return self._complete
 
-    def add(self, event: StreamEvent) -> None:
-        """Add the next event.
+    def add(self, event: StreamEvent) -> bool:
+        """Add the next event; return whether its values are kept, and not joined to a text.
 
         Raises:
             ValueError: there are more blocks or unknown events than any reply has.
@@ -85,7 +85,7 @@ class StreamAccumulator:
         match event:
             case ContentBlockDeltaEvent():
                 index = event.content_block_index
-                (self._open.get(index) or self._begin(index, None)).add(event.delta)
+                return (self._open.get(index) or self._begin(index, None)).add(event.delta)
             case ContentBlockStartEvent():
                 self._begin(event.content_block_index, event.start)
             case ContentBlockStopEvent():
@@ -104,6 +104,7 @@ class StreamAccumulator:
                 if len(self.unknown_events) >= MAX_UNKNOWN_EVENTS:
                     raise ValueError("The stream has more unknown events than can be kept.")
                 self.unknown_events.append(event)
+        return True
 
     def response(self) -> ConverseResponse:
         """Return the reply so far."""
@@ -163,27 +164,33 @@ class _Block:
         self._siblings: dict[str, Any] = {}
         self._contents: list[dict[str, Any]] | None = None
 
-    def add(self, delta: ContentBlockDelta) -> None:
+    def add(self, delta: ContentBlockDelta) -> bool:
+        is_kept = False
         match delta:
             case TextDelta():
                 self._pieces["text"].add(delta.text)
             case ReasoningDelta():
-                self._add_reasoning(delta.reasoning_content)
+                is_kept = self._add_reasoning(delta.reasoning_content)
             case CitationDelta():
-                self._parts["citations"].append(delta.citation.to_wire())
+                is_kept = self._keep("citations", [delta.citation.to_wire()])
             case ToolUseDelta() if isinstance(self._start, ToolUseStart):
                 self._pieces["input"].add(delta.tool_use.input)
             case ToolResultDelta() if isinstance(self._start, ToolResultStart):
-                self._parts["result"].extend(delta.tool_result)
+                is_kept = self._keep("result", delta.tool_result)
             case ImageDelta() if isinstance(self._start, ImageStart):
-                self._parts["image"].append(delta.image)
+                is_kept = self._keep("image", [delta.image])
             case _:
-                self._parts["unknown"].append(delta.to_wire())
-                return
+                return self._keep("unknown", [delta.to_wire()])
         if delta.__pydantic_extra__:
             self._siblings.update(delta.__pydantic_extra__)
+            return True
+        return is_kept
 
-    def _add_reasoning(self, delta: ReasoningContentBlockDelta) -> None:
+    def _keep(self, part: str, values: list[Any]) -> bool:
+        self._parts[part] += values
+        return True
+
+    def _add_reasoning(self, delta: ReasoningContentBlockDelta) -> bool:
         match delta:
             case ReasoningTextDelta():
                 self._pieces["reasoning"].add(delta.text)
@@ -192,7 +199,8 @@ class _Block:
             case RedactedReasoningDelta():
                 self._pieces["redacted"].add(delta.redacted_content)
             case _:
-                self._parts["unknown"].append({"reasoningContent": delta.to_wire()})
+                return self._keep("unknown", [{"reasoningContent": delta.to_wire()}])
+        return False
 
     def close(self) -> None:
         if isinstance(self._start, ToolUseStart):
@@ -259,6 +267,7 @@ def _parse_tool_input(text: str) -> Any:
     if not text:
         return {}
     try:
+        check_values(text.encode("utf-8", "replace"))
         return read_document(json.loads(text))
     except (ValueError, RecursionError):
         return text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.http1 import RawHeaders
     from bedrock_bearer.wire.scrub import Scrubber
 
-DEFAULT_MAX_REPLY_BYTES = 256_000_000
+DEFAULT_MAX_REPLY_BYTES = 100_000_000
 MAX_ERROR_BYTES = 256 * 1024
 """How much is read of a body that explains an error."""
 

@@ -33,6 +33,7 @@ from bedrock_bearer.converse import (
     UnknownEvent,
 )
 from bedrock_bearer.converse.accumulator import MAX_BLOCKS, MAX_UNKNOWN_EVENTS
+from bedrock_bearer.converse.base import MAX_VALUES
 from bedrock_bearer.wire.eventstream import encode_message
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -428,6 +429,9 @@ def test_a_stream_that_falls_silent_times_out(colour: Colour) -> None:
     assert error.phase == "read"
 
 
+MANY: dict[str, Any] = {"many": [{}] * (MAX_VALUES // 200)}
+
+
 @pytest.mark.parametrize(
     "frames",
     [
@@ -436,10 +440,32 @@ def test_a_stream_that_falls_silent_times_out(colour: Colour) -> None:
             for number in range(MAX_BLOCKS + 1)
         ],
         [event("new", {})] * (MAX_UNKNOWN_EVENTS + 1),
+        [event("new", MANY)] * 21,
+        [event("messageStart", MANY)] * 21,
+        [event("contentBlockDelta", {"contentBlockIndex": 0, "delta": MANY})] * 21,
+        [event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "", **MANY}})] * 21,
     ],
-    ids=["blocks", "unknown events"],
+    ids=["blocks", "unknown events", "values", "fields", "unknown deltas", "fields of deltas"],
 )
 def test_a_stream_that_would_fill_memory_is_refused(frames: list[bytes], colour: Colour) -> None:
     body = stream_head() + chunk(b"".join([START, *frames])) + chunk(b"")
     with colour.streaming(body) as stream, pytest.raises(errors.EventStreamDecodeError):
         stream.final_response()
+
+
+def test_the_input_of_a_tool_that_would_fill_memory_stays_a_text(colour: Colour) -> None:
+    tool = {"toolUse": {"toolUseId": "id", "name": "tool"}}
+    pieces = ["[", *["{}," * 1000] * (MAX_VALUES // 10_000), "0]"]
+    frames = [
+        START,
+        event("contentBlockStart", {"contentBlockIndex": 0, "start": tool}),
+        *(
+            event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": p}}})
+            for p in pieces
+        ),
+        *FRAMES[3:],
+    ]
+    with colour.streaming(streamed(*frames)) as stream:
+        reply = stream.final_response()
+
+    assert reply.tool_uses[0].input == "".join(pieces)
