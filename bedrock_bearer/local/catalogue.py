@@ -16,6 +16,13 @@ from bedrock_bearer.local.service_errors import ServiceError, invalid
 from bedrock_bearer.local.validation import read_json
 
 CREATED_AT = "2025-01-01T00:00:00Z"
+_FILTERS = {
+    "byCustomizationType": "customizationsSupported",
+    "byInferenceType": "inferenceTypesSupported",
+    "byOutputModality": "outputModalities",
+    "byProvider": "providerName",
+}
+"""The parameters of ListFoundationModels, and the member of a model that each looks at."""
 
 
 class Catalogue:
@@ -25,8 +32,12 @@ class Catalogue:
         self._models = models
 
     def list_foundation_models(self, call: Call) -> LocalResponse:
-        """Answer ListFoundationModels."""
+        """Answer ListFoundationModels, filtered as the query says."""
         summaries = [model.summary(call.partition, call.region) for model in self._models]
+        for name, values in parse_qs(call.request.query).items():
+            member, wanted = _FILTERS.get(name), values[0].lower()
+            if member is not None:
+                summaries = [s for s in summaries if wanted in _lowered(s[member])]
         return json_response(200, {"modelSummaries": summaries})
 
     def get_foundation_model(self, call: Call) -> LocalResponse:
@@ -97,6 +108,10 @@ class Catalogue:
             _description(call, profile.model, profile.arn, profile.name, "APPLICATION")
             for profile in self._models.profiles.values()
         ]
+
+
+def _lowered(value: str | list[str]) -> list[str]:
+    return [one.lower() for one in ([value] if isinstance(value, str) else value)]
 
 
 def _description(call: Call, model: LocalModel, arn: str, name: str, kind: str) -> dict[str, Any]:

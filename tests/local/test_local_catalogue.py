@@ -26,6 +26,24 @@ def test_a_model_is_described(control: Any) -> None:
     assert [model["modelDetails"]["modelId"] for model in found] == [NOVA, NOVA]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "member", "value"),
+    [
+        ({"byProvider": "anthropic"}, "providerName", "Anthropic"),
+        ({"byInferenceType": "ON_DEMAND"}, "inferenceTypesSupported", ["ON_DEMAND"]),
+        ({"byOutputModality": "IMAGE"}, "modelId", None),
+    ],
+)
+def test_models_are_chosen_by_what_the_query_asks_for(
+    control: Any, chosen: dict[str, str], member: str, value: Any
+) -> None:
+    every = control.list_foundation_models()["modelSummaries"]
+    models = control.list_foundation_models(**chosen)["modelSummaries"]
+
+    assert models == [model for model in every if model[member] == value]
+    assert len(models) < len(every)
+
+
 def test_a_model_that_does_not_exist_is_not_found(control: Any) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         control.get_foundation_model(modelIdentifier="acme.none-v1")
