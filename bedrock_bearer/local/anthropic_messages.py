@@ -14,7 +14,7 @@ from pydantic import Field
 
 from bedrock_bearer.local import tokens
 from bedrock_bearer.local.http import LocalResponse, json_response
-from bedrock_bearer.local.replies import Reply
+from bedrock_bearer.local.replies import Reply, written_text
 from bedrock_bearer.local.routes import RouteModel, server_sent_events
 from bedrock_bearer.local.service_errors import invalid
 
@@ -78,7 +78,7 @@ class MessagesRequest(RouteModel):
             return server_sent_events(self._events(reply, usage))
         message = self._message(_usage(usage))
         message["content"] = [_block(block) for block in reply.content]
-        return json_response(200, message | _stop(reply))
+        return json_response(200, message | self._stop(reply))
 
     def _events(self, reply: Reply, usage: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
         counts = _usage(usage)
@@ -87,9 +87,16 @@ class MessagesRequest(RouteModel):
         for index, block in enumerate(reply.content):
             for name, event in _block_events(_block(block)):
                 yield name, {"type": name, "index": index, **event}
-        delta = {"type": "message_delta", "delta": _stop(reply), "usage": counts}
+        delta = {"type": "message_delta", "delta": self._stop(reply), "usage": counts}
         yield "message_delta", delta
         yield "message_stop", {"type": "message_stop"}
+
+    def _stop(self, reply: Reply) -> dict[str, Any]:
+        reason = reply.stop_reason if reply.stop_reason in _STOP_REASONS else "refusal"
+        stops = self.stop_sequences if reason == "stop_sequence" else None
+        text = "".join(written_text(block) or "" for block in reply.content)
+        found = next((stop for stop in stops or () if text.endswith(stop)), None)
+        return {"stop_reason": reason, "stop_sequence": found}
 
     def _message(self, usage: dict[str, int]) -> dict[str, Any]:
         return {
@@ -124,6 +131,8 @@ def _converse_block(block: Any) -> dict[str, Any]:
         case {"type": "thinking", "thinking": str(text)}:
             signature = block.get("signature", "")
             return {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}
+        case {"type": "redacted_thinking", "data": data}:
+            return {"reasoningContent": {"redactedContent": data}}
         case {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}:
             image_format = str(kind).rpartition("/")[2]
             return {"image": {"format": image_format, "source": {"bytes": data}}}
@@ -137,10 +146,13 @@ def _block(block: Mapping[str, Any]) -> dict[str, Any]:
         named = {"id": use["toolUseId"], "name": use["name"]}
         return {"type": "tool_use", **named, "input": use.get("input", {})}
     if "reasoningContent" in block:
-        text = block["reasoningContent"].get("reasoningText") or {}
+        reasoning = block["reasoningContent"]
+        if "redactedContent" in reasoning:
+            return {"type": "redacted_thinking", "data": reasoning["redactedContent"]}
+        text = reasoning.get("reasoningText") or {}
         signature = text.get("signature", "")
         return {"type": "thinking", "thinking": text.get("text", ""), "signature": signature}
-    return {"type": "text", "text": str(block.get("text", ""))}
+    return {"type": "text", "text": written_text(block) or ""}
 
 
 def _block_events(block: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -154,6 +166,9 @@ def _block_events(block: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             pieces = tokens.pieces(block["thinking"])
             deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces]
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
+        case "redacted_thinking":
+            empty = block
+            deltas = []
         case _:
             empty = block | {"text": ""}
             pieces = tokens.pieces(block["text"])
@@ -162,11 +177,6 @@ def _block_events(block: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
     for delta in deltas:
         yield "content_block_delta", {"delta": delta}
     yield "content_block_stop", {}
-
-
-def _stop(reply: Reply) -> dict[str, Any]:
-    reason = reply.stop_reason if reply.stop_reason in _STOP_REASONS else "refusal"
-    return {"stop_reason": reason, "stop_sequence": None}
 
 
 def _usage(usage: Mapping[str, int]) -> dict[str, int]:

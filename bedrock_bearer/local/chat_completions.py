@@ -15,7 +15,7 @@ from pydantic import Field
 
 from bedrock_bearer.local import tokens
 from bedrock_bearer.local.http import LocalResponse, json_response
-from bedrock_bearer.local.replies import Reply
+from bedrock_bearer.local.replies import Reply, written_text
 from bedrock_bearer.local.routes import RouteModel, server_sent_events
 from bedrock_bearer.local.service_errors import invalid
 
@@ -225,7 +225,8 @@ def _message(reply: Reply) -> dict[str, Any]:
 
 
 def _texts(reply: Reply) -> list[str]:
-    return [block["text"] for block in reply.content if "text" in block]
+    texts = map(written_text, reply.content)
+    return [text for text in texts if text is not None]
 
 
 def _tool_calls(reply: Reply) -> Iterator[dict[str, Any]]:

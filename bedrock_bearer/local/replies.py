@@ -198,6 +198,13 @@ def _text_of(block: Mapping[str, Any]) -> str:
     return str(block.get("text", ""))
 
 
+def written_text(block: Document) -> str | None:
+    """Return the text of a block of a reply, cited or not; None if it is of another kind."""
+    if "citationsContent" in block:
+        return "".join(part["text"] for part in block["citationsContent"].get("content", ()))
+    return block.get("text")
+
+
 def _block_events(index: int, block: Document) -> list[tuple[str, dict[str, Any]]]:
     kind, value = next(iter(block.items()))
     start, deltas = _SPLITTERS.get(kind, _split_unknown)(value)

@@ -147,6 +147,58 @@ def test_a_message_uses_a_forced_tool_and_reads_its_result(messages: Any, stream
     assert answered.content[0].text == "The tool answered: sunny"
 
 
+CITED = say.cited_reply("So it is.", [{"title": "A book"}])
+REDACTED = say.Reply(({"reasoningContent": {"redactedContent": "YWJj"}}, {"text": "Yes."}))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_cited_text_is_text_on_each_route(
+    bedrock: LocalBedrock, chat: Any, messages: Any, streamed: bool
+) -> None:
+    bedrock.script(CITED, CITED)
+
+    if streamed:
+        chunks = list(chat.create(model=GPT, messages=HELLO, stream=True))
+        of_chat = "".join(c.choices[0].delta.content or "" for c in chunks)
+    else:
+        of_chat = chat.create(model=GPT, messages=HELLO).choices[0].message.content
+
+    assert of_chat == "So it is."
+    assert message_of(messages, streamed).content[0].text == "So it is."
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_redacted_reasoning_comes_as_it_is_and_can_be_sent_back(
+    bedrock: LocalBedrock, messages: Any, streamed: bool
+) -> None:
+    bedrock.script(REDACTED)
+
+    message = message_of(messages, streamed)
+    turns = [*HELLO, {"role": "assistant", "content": message.content}, *HELLO]
+    answered = messages.create(model=CLAUDE, max_tokens=100, messages=turns)
+
+    assert [block.type for block in message.content] == ["redacted_thinking", "text"]
+    assert message.content[0].data == "YWJj"
+    assert answered.stop_reason == "end_turn"
+
+
+def test_a_message_tells_the_sequence_that_stopped_it(messages: Any) -> None:
+    turns: Any = [{"role": "user", "content": "Say STOP now"}]
+    reply = messages.create(
+        model=CLAUDE, max_tokens=100, messages=turns, stop_sequences=["HALT", "STOP"]
+    )
+
+    assert (reply.stop_reason, reply.stop_sequence) == ("stop_sequence", "STOP")
+
+
+def message_of(messages: Any, streamed: bool) -> Any:
+    request: Any = {"model": CLAUDE, "max_tokens": 100, "messages": HELLO}
+    if not streamed:
+        return messages.create(**request)
+    with messages.stream(**request) as stream:
+        return stream.get_final_message()
+
+
 def test_a_denied_key_is_refused_on_each_route(bedrock: LocalBedrock, server: LocalServer) -> None:
     bedrock.attach_policy(None, deny_token_type("SHORT_TERM"))
     key = bedrock.mint_key()
