@@ -25,7 +25,6 @@ variables, which the fixture `served_fake_bedrock` sets (it needs the extra [loc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -61,6 +60,7 @@ from bedrock_bearer.local.service_errors import (
     key_refused,
     unknown_operation,
 )
+from bedrock_bearer.local.validation import read_json
 from bedrock_bearer.wire.clock import Clock
 from bedrock_bearer.wire.eventstream import encode_message
 
@@ -423,8 +423,8 @@ def _as_step(step: Step) -> LocalStep:
 def _recorded(request: LocalRequest, operation: str, target: str) -> RecordedRequest:
     headers = {name: text for name, text in request.headers.items() if name not in _SECRETS}
     try:
-        body = json.loads(request.body or b"{}")
-    except ValueError:
+        body = read_json(request.body)
+    except ServiceError:
         body = {}
     return RecordedRequest(operation, target, body, headers, request.query)
 

@@ -48,7 +48,6 @@ from bedrock_bearer.local.service_errors import (
     refusal_by_policy,
     unknown_operation,
 )
-from bedrock_bearer.local.validation import malformed
 from bedrock_bearer.regions import partition_of
 
 _REGION_IN_HOST = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z]{2,8}(?:-[a-z0-9]+)+-\d+)\.")
@@ -252,8 +251,6 @@ class LocalBedrock(PolicyAttachments):
             response = self._answer_bedrock(request, *operation)
         except ServiceError as error:
             response = error.response()
-        except RecursionError:
-            response = malformed().response()
         return in_the_form_of(operation[0], response)
 
     def _answer_bedrock(

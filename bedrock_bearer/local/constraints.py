@@ -9,7 +9,6 @@ traffic shows both.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 import re
@@ -39,6 +38,7 @@ _JSON_NAMES: dict[type, str] = {
 }
 _FAILED = "failed to satisfy constraint"
 _NUMBERS = {"integer": int, "long": int, "float": float, "double": float}
+_BITS = {"integer": 32, "long": 64}
 
 
 def checked(shape: str, document: Any) -> Any:
@@ -61,11 +61,14 @@ def expect_kind(value: Any, kind: type, path: Path = ()) -> None:
     found = type(value)
     if found is kind or (kind is float and found is int):
         return
-    place = "/".join(["#", *map(str, path)])
     raise invalid(
-        f"Malformed input request: {place}: expected type: {_JSON_NAMES[kind]}, found:"
+        f"Malformed input request: {_pointer(path)}: expected type: {_JSON_NAMES[kind]}, found:"
         f" {_JSON_NAMES.get(found, 'Null')}, please reformat your input and try again."
     )
+
+
+def _pointer(path: Path) -> str:
+    return "/".join(["#", *map(str, path)])
 
 
 def dotted(path: Path) -> str:
@@ -138,6 +141,12 @@ class _Checker:
         if kind is int and type(value) is float and value.is_integer():
             value = int(value)
         expect_kind(value, kind, path)
+        bits = _BITS.get(shape["type"])
+        if bits is not None and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            raise invalid(
+                f"Malformed input request: {_pointer(path)}: the number does not fit {bits} bits,"
+                " please reformat your input and try again."
+            )
         if "min" in shape and value < shape["min"]:
             limit = f"Member must have value greater than or equal to {shape['min']}"
             self._add(shape, value, path, limit)
@@ -159,8 +168,11 @@ class _Checker:
 
     def _blob(self, shape: dict[str, Any], value: str, path: Path) -> None:
         try:
-            size = len(base64.b64decode(value, validate=True))
-        except (binascii.Error, ValueError):
+            size = len(binascii.a2b_base64(value, strict_mode=True))
+            if len(value) != -(-size // 3) * 4:
+                # Python takes more padding than there may be.
+                raise ValueError
+        except ValueError:
             raise invalid(
                 f"The value at {dotted(path)} is not valid base64. Encode it and try again."
             ) from None

@@ -67,5 +67,9 @@ def _output_schema(request: Document) -> Any:
 
 
 def _tool_result_text(result: Mapping[str, Any]) -> str:
-    parts = [part.get("text") or json.dumps(part.get("json")) for part in result.get("content", [])]
-    return " ".join(parts)
+    parts = result.get("content", [])
+    return " ".join(
+        part["text"] if "text" in part else json.dumps(part["json"])
+        for part in parts
+        if "text" in part or "json" in part
+    )

@@ -7,7 +7,7 @@ work alike on every route; the replies and errors are translated back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bedrock_bearer.local.framing import SERVER_SENT_EVENTS, server_sent_event
 from bedrock_bearer.local.http import LocalResponse, json_response
-from bedrock_bearer.local.service_errors import invalid
+from bedrock_bearer.local.service_errors import ServiceError, invalid
 from bedrock_bearer.local.validation import read_json
 
 CHAT_COMPLETIONS = "ChatCompletions"
@@ -56,10 +56,9 @@ def read_request(model: type[RequestT], body: bytes) -> RequestT:
 def model_named_in(body: bytes) -> str:
     """Return the `model` of a request's body, or an empty text."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        model = read_json(body).get("model")
+    except ServiceError:
         return ""
-    model = document.get("model") if isinstance(document, Mapping) else None
     return model if isinstance(model, str) else ""
 
 

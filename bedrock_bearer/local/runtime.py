@@ -23,6 +23,7 @@ from bedrock_bearer.local.service_errors import ServiceError, invalid
 from bedrock_bearer.local.validation import (
     check_limits,
     checked_converse,
+    malformed,
     read_apply_guardrail,
     read_converse,
     read_count_tokens,
@@ -62,7 +63,10 @@ class Runtime:
         fault = self.faults.next_fault()
         if fault is not None and fault.instead:
             return fault.spoil(LocalResponse(200, {}))
-        response = self._operations[call.name](call)
+        try:
+            response = self._operations[call.name](call)
+        except RecursionError:
+            raise malformed() from None
         return response if fault is None else fault.spoil(response)
 
     def called_model(self, call: Call) -> CalledModel:
@@ -151,8 +155,8 @@ class Runtime:
         return json_response(200, {"inputTokens": count or 1})
 
     def _apply_guardrail(self, call: Call) -> LocalResponse:
-        guardrail = self.guardrails.require(call.target, call.version)
         request = read_apply_guardrail(call.request.body, call.target, call.version)
+        guardrail = self.guardrails.require(call.target, call.version)
         texts = [block["text"]["text"] for block in request["content"] if "text" in block]
         return json_response(200, guardrail.apply(texts))
 

@@ -20,7 +20,7 @@ from bedrock_bearer.local.http import MAX_BODY_BYTES, json_bytes
 from bedrock_bearer.local.models import LocalModel
 from bedrock_bearer.local.service_errors import ServiceError, invalid
 
-_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _DOCUMENT_NAME = re.compile(r"(?!.*\s\s)[a-zA-Z0-9_\s()\[\]-]+", re.ASCII)
 
 Message = Mapping[str, Any]
@@ -34,11 +34,13 @@ def read_json(body: bytes) -> dict[str, Any]:
             f" must have length less than or equal to {MAX_BODY_BYTES}"
         )
     try:
-        document = json.loads(body or b"{}", parse_constant=_refuse, parse_float=_finite)
-        if _HALF_OF_A_PAIR.search(body):
+        # From bytes, the parser would take UTF-16, and UTF-8 that is not valid.
+        text = body.decode("utf-8-sig") or "{}"
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if _HALF_OF_A_PAIR.search(text):
             # The parser takes half a surrogate pair, but no text in UTF-8 can hold it.
             json_bytes(document)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise malformed() from None
     expect_kind(document, dict)
     request: dict[str, Any] = document
@@ -72,6 +74,7 @@ def read_count_tokens(body: bytes, model_id: str) -> dict[str, Any]:
     given: dict[str, Any] = request["input"]
     if "converse" in given:
         _check_conversation(given["converse"])
+        _check_objects(given["converse"], "input.converse.")
     return given
 
 
@@ -113,9 +116,15 @@ def _check_conversation(request: Mapping[str, Any]) -> None:
                 " Add a ContentBlock object to the content field and try again."
             )
         for number, block in enumerate(message["content"]):
+            place = f"messages.{index}.content.{number}"
             if "toolUse" in block:
-                place = f"messages.{index}.content.{number}.toolUse.input"
-                _expect_object(block["toolUse"]["input"], place)
+                _expect_object(block["toolUse"]["input"], f"{place}.toolUse.input")
+            result = block.get("toolResult", {})
+            if result.get("status") == "error" and not result["content"]:
+                raise invalid(
+                    f"The content field at {place}.toolResult cannot be empty when status value"
+                    " is error."
+                )
         _check_documents(message)
     _check_tools(messages, has_tool_config=bool(request.get("toolConfig")))
 
@@ -190,13 +199,14 @@ def _ids(turn: list[Message], kind: str) -> list[str]:
 _SERVER_SIDE = {"toolResult": "assistant", "toolUse": "user"}
 
 
-def _check_objects(request: Mapping[str, Any]) -> None:
+def _check_objects(request: Mapping[str, Any], above: str = "") -> None:
     """Refuse free JSON that has to be an object, wherever the model lets it be anything."""
     if "additionalModelRequestFields" in request:
-        _expect_object(request["additionalModelRequestFields"], "additionalModelRequestFields")
+        place = f"{above}additionalModelRequestFields"
+        _expect_object(request["additionalModelRequestFields"], place)
     for number, tool in enumerate((request.get("toolConfig") or {}).get("tools", ())):
         if "toolSpec" in tool:
-            place = f"toolConfig.tools.{number}.toolSpec.inputSchema.json"
+            place = f"{above}toolConfig.tools.{number}.toolSpec.inputSchema.json"
             schema = tool["toolSpec"]["inputSchema"]["json"]
             _expect_object(schema, place)
             if schema.get("type") != "object":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.local import NOVA
+from support.local import NOVA, statement
 
 from bedrock_bearer.local import LocalBedrock
 from bedrock_bearer.local.http import LocalRequest
@@ -185,11 +185,33 @@ def test_a_body_that_nests_too_deep_is_refused() -> None:
     assert raw_status(b'{"messages":' * 100_000) == 400
 
 
-@pytest.mark.parametrize("value", [rb'"\ud83d"', rb'"\uDE00 x"', b"NaN", b"-Infinity", b"1e999"])
+@pytest.mark.parametrize(
+    "value",
+    [rb'"\ud83d"', rb'"\uDE00 x"', b'"\xed\xa0\x80"', b'"\xff"', b"NaN", b"-Infinity", b"1e999"],
+)
 def test_json_that_no_reply_could_hold_is_refused(value: bytes) -> None:
     body = b'{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"x":%s}' % value
 
     assert raw_status(body) == 400
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_json_that_is_not_utf8_is_refused(encoding: str) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": [{"text": "Hi"}]}]})
+
+    assert raw_status(body.encode(encoding)) == 400
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/anthropic/v1/messages"])
+def test_a_model_that_is_no_text_is_refused_whatever_the_key_may_do(path: str) -> None:
+    bedrock = LocalBedrock()
+    key = bedrock.mint_key(policies=[statement("Allow", "bedrock:CallWithBearerToken")])
+    body = json.dumps({"model": "\ud83d", "messages": [{"role": "user", "content": "Hi"}]})
+    request = LocalRequest(
+        "POST", path, "", "localhost", {"authorization": f"Bearer {key}"}, body.encode()
+    )
+
+    assert 400 <= bedrock.handle(request).status < 500
 
 
 def test_a_whole_surrogate_pair_is_taken() -> None:

@@ -227,6 +227,7 @@ def test_a_model_of_ones_own_can_be_offered() -> None:
 
 USE = {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {}}}
 RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "sunny"}]}}
+EMPTY_ERROR = {"toolResult": {"toolUseId": "t1", "content": [], "status": "error"}}
 HI = {"text": "Hi"}
 
 
@@ -272,6 +273,11 @@ def test_what_aws_accepts_beyond_its_documentation_is_accepted(
         (
             [message("user", HI), message("assistant", USE), message("user", HI)],
             "Expected toolResult blocks at messages.2.content for the following Ids: t1",
+        ),
+        (
+            [message("user", HI), message("assistant", USE), message("user", EMPTY_ERROR)],
+            "The content field at messages.2.content.0.toolResult cannot be empty when status value"
+            " is error.",
         ),
         (
             [],

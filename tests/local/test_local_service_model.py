@@ -141,6 +141,28 @@ def test_members_that_the_model_does_not_know_are_accepted(members: dict[str, An
     assert send("Converse", BASES["Converse"] | members).status == 200
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"additionalModelRequestFields": 3},
+        {"toolConfig": {"tools": [{"toolSpec": {"name": "a", "inputSchema": {"json": "x"}}}]}},
+    ],
+    ids=["additional fields", "a tool's schema"],
+)
+def test_json_that_has_to_be_an_object_is_refused_where_it_is_counted_too(
+    members: dict[str, Any],
+) -> None:
+    request = {"modelId": NOVA, "input": {"converse": converse_request("Hi") | members}}
+
+    assert send("CountTokens", request).status == 400
+
+
+def test_a_request_is_checked_before_its_guardrail_is_looked_for() -> None:
+    response = post("/guardrail/none/version/1/apply", {"source": "x", "content": []})
+
+    assert "'source'" in json.loads(response.body)["message"]
+
+
 @needs_shared
 @pytest.mark.parametrize(
     "exchange",

@@ -9,6 +9,7 @@ from typing import Any
 from support.service_model import SHAPES
 
 _NUMBERS = ("integer", "long", "float", "double")
+_BITS = {"integer": 32, "long": 64}
 _TEXTS = ("a", "1", "123456789012", "s3://bucket/key", "")
 
 
@@ -57,6 +58,7 @@ def breaches(name: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
             yield from _of_string(shape)
         case "blob":
             yield "not base64", "%%%"
+            yield "base64 that ends too late", "YWJj===="
             if shape.get("min"):
                 yield "too short", ""
         case kind if kind in _NUMBERS:
@@ -64,6 +66,9 @@ def breaches(name: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
                 yield "too small", shape["min"] - 1
             if "max" in shape:
                 yield "too large", shape["max"] + 1
+            if kind in _BITS:
+                yield "beyond its bits", 2 ** (_BITS[kind] - 1)
+                yield "far below its bits", -(2 ** _BITS[kind])
 
 
 def _of_structure(shape: dict[str, Any], base: Any, inside: tuple[str, ...]) -> Iterator[Any]:

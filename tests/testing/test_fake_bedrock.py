@@ -268,6 +268,16 @@ def test_a_request_that_aws_would_refuse_is_refused_and_uses_no_reply(body: Any)
     assert bedrock.client().converse(MODEL, "Hello").text == "Hi"
 
 
+def test_a_body_that_nests_too_deep_is_refused() -> None:
+    bedrock = FakeBedrock("Hi")
+    url = f"https://bedrock-runtime.us-east-1.amazonaws.com/model/{MODEL}/converse"
+
+    response = bedrock.http_client().post(url, content=b'{"messages":' * 100_000)
+
+    assert response.status_code == 400
+    assert bedrock.requests[0].body == {}
+
+
 def test_other_routes_are_answered_with_the_same_replies() -> None:
     bedrock = FakeBedrock("Hi", "Hi")
     host = "https://bedrock-runtime.us-east-1.amazonaws.com"

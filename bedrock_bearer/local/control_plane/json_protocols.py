@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bedrock_bearer.local.control_plane.account import ControlPlaneError
 from bedrock_bearer.local.control_plane.query import is_whole_number
 from bedrock_bearer.local.http import Document, LocalRequest, LocalResponse, json_response
+from bedrock_bearer.local.service_errors import ServiceError
+from bedrock_bearer.local.validation import read_json
 
 
 def read_json_object(request: LocalRequest) -> dict[str, Any]:
     """Return the JSON object of a request's body."""
     try:
-        given = json.loads(request.body or b"{}")
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise ControlPlaneError(400, "SerializationException", "The request is not a JSON object.")
-    return given
+        return read_json(request.body)
+    except ServiceError:
+        message = "The request is not a JSON object."
+        raise ControlPlaneError(400, "SerializationException", message) from None
 
 
 def json_error(error: ControlPlaneError) -> LocalResponse:
