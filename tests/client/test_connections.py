@@ -161,6 +161,7 @@ async def test_a_stream_whose_reading_was_cancelled_does_not_end_in_silence() ->
             await anext(stream)
             await anext(stream)
             await cancelled(anext(stream), has_come)
+            server.stopping.set()
             with pytest.raises(errors.StreamInterruptedError):
                 await stream.final_response()
 
