@@ -206,7 +206,7 @@ class Call(Generic[Reply]):
                 await self._use(key)
                 return await exchange(key, *arguments)
             except BedrockError as error:
-                if not self._has_another_way(error) and not self._has_another_key(error):
+                if not self._has_fallback(error) and not self._has_another_key(error):
                     raise
 
     async def _exchange(self, key: ApiKey) -> Reply:
@@ -240,9 +240,9 @@ class Call(Generic[Reply]):
             raise
         return response, reader
 
-    def _has_another_way(self, error: BedrockError) -> bool:
+    def _has_fallback(self, error: BedrockError) -> bool:
         """Switch to the operation that replaces a refused one; return whether there is one."""
-        other = self._operation.instead(error) if self._operation.instead else None
+        other = self._operation.fallback(error) if self._operation.fallback else None
         if other is None:
             return False
         logger.info("%s is asked in another way: %s", other.name, error.message)

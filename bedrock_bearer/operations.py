@@ -53,7 +53,7 @@ class Operation(Generic[Reply]):
             response, with an empty body, and returns the stream's reader.
         model_id: the model, profile or prompt, as it was passed; None where there is none.
         tags: the request metadata of the call, for its record.
-        instead: the operation to try at once after a refusal, if there is another way.
+        fallback: gives the operation to try at once after a refusal; None if there is none.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Operation(Generic[Reply]):
     read: Callable[[WireResponse, KeyDescription], Reply]
     model_id: str | None = None
     tags: Mapping[str, str] | None = None
-    instead: Callable[[BedrockError], Operation[Reply] | None] | None = None
+    fallback: Callable[[BedrockError], Operation[Reply] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,13 @@ def _for_output(
     try:
         output = output_of(output_type)
         ways = output.ways(model_id)
-        return _asked(build, output, ways, model_id, messages, options)
+        return _asking_for_output(build, output, ways, model_id, messages, options)
     except (ValueError, TypeError) as error:
         problem = str(error)
     raise ConfigurationError(f"The call was not sent: {problem}")
 
 
-def _asked(
+def _asking_for_output(
     build: Callable[..., Operation[Any]],
     output: Output[Any],
     ways: list[str],
@@ -184,9 +184,9 @@ def _asked(
     options: Mapping[str, Any],
 ) -> Operation[Any]:
     way, *others = ways
-    operation = build(model_id, messages, output.asked(way, options))
+    operation = build(model_id, messages, output.options_with_output(way, options))
 
-    def instead(error: BedrockError) -> Operation[Any] | None:
+    def fallback(error: BedrockError) -> Operation[Any] | None:
         # AWS bills nothing for a 400.
         is_refusal = isinstance(error, InvalidRequestError) and output.is_refusal(
             way, error.message
@@ -194,7 +194,7 @@ def _asked(
         if not others or not is_refusal:
             return None
         output.remember(model_id, others[0])
-        return _asked(build, output, others, model_id, messages, options)
+        return _asking_for_output(build, output, others, model_id, messages, options)
 
     def read(response: WireResponse, key: KeyDescription) -> Any:
         result = operation.read(response, key)
@@ -203,7 +203,7 @@ def _asked(
         result.output_of = partial(_with_output, output=output)
         return result
 
-    return replace(operation, read=read, instead=instead)
+    return replace(operation, read=read, fallback=fallback)
 
 
 def _with_output(reply: ConverseResponse[Any], output: Output[Any]) -> ConverseResponse[Any]:

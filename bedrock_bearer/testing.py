@@ -143,7 +143,7 @@ def refused_key_reply(problem: KeyProblem) -> Fault:
     >>> bedrock = FakeBedrock(refused_key_reply("expired"))
     """
     response = key_refused(_SENTENCE_OF_PROBLEM[problem]).response()
-    return Fault(f"key-{problem}", lambda _: response, instead=True)
+    return Fault(f"key-{problem}", lambda _: response, replaces_reply=True)
 
 
 def denial_reply(
@@ -173,7 +173,7 @@ def denial_reply(
     if not action.endswith(f":{CALL_WITH_BEARER_TOKEN}"):
         return faults.error("AccessDeniedException", sentence)
     response = key_refused(sentence).response()
-    return Fault("denial", lambda _: response, instead=True)
+    return Fault("denial", lambda _: response, replaces_reply=True)
 
 
 def interrupted(reply: Reply | str, frames: int = 2) -> Reply:

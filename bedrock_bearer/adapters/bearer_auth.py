@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bedrock_bearer.adapters.note import KEY_EXTENSION, KeyNote
+from bedrock_bearer.adapters.request_keys import RequestKeys
 from bedrock_bearer.adapters.tokens import checked
-from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
 from bedrock_bearer.errors import ConfigurationError
 from bedrock_bearer.facts import DEFAULT_PORTS
@@ -66,39 +66,39 @@ class BearerAuth(_Base):  # type: ignore[misc]
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Send a request with one key after the other, for a `Client`."""
-        turns = self._turns(request, in_a_loop=False)
+        keys = self._keys_for(request, in_a_loop=False)
         _keep_off_redirects(request, is_async=False)
-        key = run_blocking(turns.take())
+        key = run_blocking(keys.take())
         while True:
             try:
                 response = yield _authorized(request, key)
             finally:
                 _forget_key(request)
-            if _is_final(request, response, turns):
+            if _is_final(request, response, keys):
                 return
             answer = response.status_code, response.headers, response.read()
-            if not run_blocking(turns.take_another(*answer)):
+            if not run_blocking(keys.take_another(*answer)):
                 return
-            key = turns.used()
+            key = keys.used()
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send a request with one key after the other, for an `AsyncClient`."""
-        turns = self._turns(request, in_a_loop=True)
+        keys = self._keys_for(request, in_a_loop=True)
         _keep_off_redirects(request, is_async=True)
-        key = await turns.take()
+        key = await keys.take()
         while True:
             try:
                 response = yield _authorized(request, key)
             finally:
                 _forget_key(request)
-            if _is_final(request, response, turns):
+            if _is_final(request, response, keys):
                 return
             answer = response.status_code, response.headers, await response.aread()
-            if not await turns.take_another(*answer):
+            if not await keys.take_another(*answer):
                 return
-            key = turns.used()
+            key = keys.used()
 
-    def _turns(self, request: Any, *, in_a_loop: bool) -> KeyTurns:
+    def _keys_for(self, request: Any, *, in_a_loop: bool) -> RequestKeys:
         url = request.url
         port = url.port or DEFAULT_PORTS.get(url.scheme)
         if self._origin is None:
@@ -111,7 +111,7 @@ class BearerAuth(_Base):  # type: ignore[misc]
                 f"The API key was not sent: the request goes to {url.scheme}://{url.host}:{port}, "
                 f"and BearerAuth is for {expected} alone. Set origin= to change that."
             )
-        return KeyTurns(self._source, url.scheme, url.host, in_a_loop=in_a_loop)
+        return RequestKeys(self._source, url.scheme, url.host, in_a_loop=in_a_loop)
 
 
 @functools.cache
@@ -124,16 +124,16 @@ def _authorized(request: Any, key: ApiKey) -> Any:
     return request
 
 
-def _is_final(request: Any, response: Any, turns: KeyTurns) -> bool:
+def _is_final(request: Any, response: Any, keys: RequestKeys) -> bool:
     """Return whether a response is handed on, whatever the source of keys would say."""
     for each in (response, *response.history):
         _forget_key(each.request)
     if response.next_request is not None:
         _forget_key(response.next_request)
     if response.is_success:
-        turns.accepted()
+        keys.accepted()
         return True
-    response.extensions[KEY_EXTENSION] = KeyNote.of(turns.used())
+    response.extensions[KEY_EXTENSION] = KeyNote.of(keys.used())
     return not _is_in_memory(request)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bedrock_bearer.adapters.note import KEY_METADATA, KeyNote
+from bedrock_bearer.adapters.request_keys import RequestKeys
 from bedrock_bearer.adapters.tokens import checked
-from bedrock_bearer.adapters.turns import KeyTurns
 from bedrock_bearer.call import run_blocking
 from bedrock_bearer.errors import ConfigurationError, install_hint
 from bedrock_bearer.keys.default import client_source
@@ -78,13 +78,13 @@ class _Handlers:
 
     def authorize(self, request: Any, **_: Any) -> None:
         """Add the key to a request that is about to be sent."""
-        turns: KeyTurns | None = request.context.pop(_NEXT, None)
-        if turns is None:
+        keys: RequestKeys | None = request.context.pop(_NEXT, None)
+        if keys is None:
             url = urlsplit(request.url)
-            turns = KeyTurns(self._source, url.scheme, url.hostname or "", in_a_loop=False)
-            run_blocking(turns.take())
-        request.context[_SENT] = turns
-        request.headers["Authorization"] = _Header.of(turns.used())
+            keys = RequestKeys(self._source, url.scheme, url.hostname or "", in_a_loop=False)
+            run_blocking(keys.take())
+        request.context[_SENT] = keys
+        request.headers["Authorization"] = _Header.of(keys.used())
 
     def try_another_key(
         self, response: Any, request_dict: Any, caught_exception: Any, **_: Any
@@ -92,17 +92,17 @@ class _Handlers:
         """Return 0, which sends the request again at once, if there is another key to try."""
         _forget_frames(caught_exception)
         context = request_dict["context"]
-        turns: KeyTurns | None = context.get(_SENT)
-        if turns is None or response is None:
+        keys: RequestKeys | None = context.get(_SENT)
+        if keys is None or response is None:
             return None
         http, parsed = response
         if http.status_code < 300:
-            turns.accepted()
+            keys.accepted()
             return None
-        parsed.setdefault("ResponseMetadata", {})[KEY_METADATA] = KeyNote.of(turns.used())
-        if not run_blocking(turns.take_another(http.status_code, http.headers, http.content)):
+        parsed.setdefault("ResponseMetadata", {})[KEY_METADATA] = KeyNote.of(keys.used())
+        if not run_blocking(keys.take_another(http.status_code, http.headers, http.content)):
             return None
-        context[_NEXT] = turns
+        context[_NEXT] = keys
         return 0
 
 

@@ -111,7 +111,7 @@ class Output(Generic[OutputT]):
         if len(self._first_ways) < 1000:
             self._first_ways[model_id] = way
 
-    def asked(self, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    def options_with_output(self, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a call with the output asked for."""
         if way == OUTPUT_CONFIG:
             return {**options, "output_config": self._output_config(options.get("output_config"))}

@@ -20,12 +20,12 @@ class Fault:
     Attributes:
         name: its name, on the command line too.
         spoil: makes the bad response from the good one.
-        instead: whether it replaces the reply; then no scripted reply is used.
+        replaces_reply: whether it replaces the reply; then no scripted reply is used.
     """
 
     name: str
     spoil: Spoil
-    instead: bool = False
+    replaces_reply: bool = False
 
 
 def error(
@@ -42,7 +42,7 @@ def error(
     response = ServiceError(code, message, status=status).response()
     if retry_after_ms is not None:
         response = response.with_headers({"x-amz-retry-after": str(retry_after_ms)})
-    return Fault(code, lambda _: response, instead=True)
+    return Fault(code, lambda _: response, replaces_reply=True)
 
 
 def throttling(retry_after_ms: int | None = None) -> Fault:
@@ -59,12 +59,16 @@ def daily_quota() -> Fault:
 def gateway_page(status: int = 502) -> Fault:
     """An HTML page from a gateway that could not reach Bedrock."""
     page = b"<html><head><title>Bad Gateway</title></head><body>Bad Gateway</body></html>"
-    return Fault("gateway-page", lambda _: whole_response(status, page, "text/html"), instead=True)
+    return Fault(
+        "gateway-page", lambda _: whole_response(status, page, "text/html"), replaces_reply=True
+    )
 
 
 def empty_body(status: int = 503) -> Fault:
     """A status and an empty body."""
-    return Fault("empty-body", lambda _: whole_response(status, b"", "text/plain"), instead=True)
+    return Fault(
+        "empty-body", lambda _: whole_response(status, b"", "text/plain"), replaces_reply=True
+    )
 
 
 def latency(seconds: float) -> Fault:

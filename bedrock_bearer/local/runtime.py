@@ -61,7 +61,7 @@ class Runtime:
     def run(self, call: Call) -> LocalResponse:
         """Answer a call, with the fault that is due."""
         fault = self.faults.next_fault()
-        if fault is not None and fault.instead:
+        if fault is not None and fault.replaces_reply:
             return fault.spoil(LocalResponse(200, {}))
         try:
             response = self._operations[call.name](call)

@@ -234,7 +234,7 @@ class Protocol(asyncio.Protocol):
         return data
 
 
-class LoopPlace:
+class LoopWaiter:
     """A task that waits for one of `max_connections`."""
 
     def __init__(self) -> None:

@@ -334,7 +334,7 @@ class TlsInTls:
         self.outer.close()
 
 
-class ThreadPlace:
+class ThreadWaiter:
     """A thread that waits for one of `max_connections`."""
 
     def __init__(self) -> None:

@@ -91,7 +91,7 @@ class Lease:
         return connections
 
 
-class Place(Protocol):
+class Waiter(Protocol):
     """A caller that waits for a place in the pool."""
 
     async def wait(self, seconds: float) -> None:
@@ -104,10 +104,10 @@ class Place(Protocol):
 class Pool:
     """The places and the unused connections of one client, in one process."""
 
-    def __init__(self, clock: Clock, size: int, make_place: Callable[[], Place]) -> None:
+    def __init__(self, clock: Clock, size: int, make_waiter: Callable[[], Waiter]) -> None:
         self._clock = clock
         self._size = size
-        self._make_place = make_place
+        self._make_waiter = make_waiter
         self.is_closed = False
         self._begin()
 
@@ -117,8 +117,8 @@ class Pool:
         # A lease that is gone takes itself out: both are single steps, whatever interrupts us.
         self._leased: set[weakref.ref[Lease]] = set()
         self._unused: deque[Connection] = deque()
-        self._waiting: deque[Place] = deque()
-        self._woken: set[Place] = set()
+        self._waiting: deque[Waiter] = deque()
+        self._woken: set[Waiter] = set()
 
     def leave_parent(self) -> None:
         """After a fork, start without the connections of the parent process."""
@@ -137,16 +137,16 @@ class Pool:
         self.leave_parent()
         if not self._waiting and not self._woken and (lease := self._free_place()) is not None:
             return lease
-        place = self._make_place()
+        waiter = self._make_waiter()
         lease = None
         try:
             try:
-                self._waiting.append(place)
-                lease = await self._until_free(place, attempt)
+                self._waiting.append(waiter)
+                lease = await self._until_free(waiter, attempt)
             finally:
-                self._woken.discard(place)
+                self._woken.discard(waiter)
                 with suppress(ValueError):
-                    self._waiting.remove(place)
+                    self._waiting.remove(waiter)
                 if len(self._leased) < self._size:
                     self._wake_next()
         except BaseException:
@@ -155,19 +155,19 @@ class Pool:
             raise
         return lease
 
-    async def _until_free(self, place: Place, attempt: Attempt) -> Lease:
+    async def _until_free(self, waiter: Waiter, attempt: Attempt) -> Lease:
         limit = attempt.limit("pool")
         started_at = attempt.clock.monotonic()
         while (lease := self._free_place()) is None:
-            if place in self._woken:
-                self._woken.discard(place)
-                self._waiting.appendleft(place)
+            if waiter in self._woken:
+                self._woken.discard(waiter)
+                self._waiting.appendleft(waiter)
             left = LONGEST_WAIT_SECONDS
             if limit is not None:
                 left = limit - (attempt.clock.monotonic() - started_at)
             if left <= 0:
                 raise attempt.timeout_error("pool")
-            await place.wait(min(left, LONGEST_WAIT_SECONDS))
+            await waiter.wait(min(left, LONGEST_WAIT_SECONDS))
         return lease
 
     def _free_place(self) -> Lease | None:
@@ -189,9 +189,9 @@ class Pool:
 
     def _wake_next(self) -> None:
         with suppress(IndexError):
-            place = self._waiting.popleft()
-            self._woken.add(place)
-            place.wake()
+            waiter = self._waiting.popleft()
+            self._woken.add(waiter)
+            waiter.wake()
 
     def take_unused(self) -> Connection | None:
         """Return the connection that was used last and is still open, or None.

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     import asyncio
 
     from bedrock_bearer.keys.api_key import ApiKey
-    from bedrock_bearer.wire.asyncio_network import LoopPlace, LoopStream
+    from bedrock_bearer.wire.asyncio_network import LoopStream, LoopWaiter
     from bedrock_bearer.wire.attempt import Attempt
     from bedrock_bearer.wire.clock import Clock
     from bedrock_bearer.wire.messages import WireRequest
-    from bedrock_bearer.wire.network import ThreadPlace, ThreadStream
+    from bedrock_bearer.wire.network import ThreadStream, ThreadWaiter
 
     Network = (
-        tuple[type[ThreadPlace], type[ThreadStream]] | tuple[type[LoopPlace], type[LoopStream]]
+        tuple[type[ThreadWaiter], type[ThreadStream]] | tuple[type[LoopWaiter], type[LoopStream]]
     )
 
 
@@ -56,8 +56,8 @@ class BaseTransport:
         max_connections: int = DEFAULT_MAX_CONNECTIONS,
         max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES,
     ) -> None:
-        place_class, stream_class = self._network()
-        self._pool = Pool(clock, max_connections, place_class)
+        waiter_class, stream_class = self._network()
+        self._pool = Pool(clock, max_connections, waiter_class)
         self._origin = Origin(url, stream_class)
         self._foreign = ForeignConnections(self._colour, http_client)
         self._max_reply_bytes = max_reply_bytes
@@ -106,9 +106,9 @@ class Transport(BaseTransport):
     _colour = THREADS
 
     def _network(self) -> Network:
-        from bedrock_bearer.wire.network import ThreadPlace, ThreadStream
+        from bedrock_bearer.wire.network import ThreadStream, ThreadWaiter
 
-        return ThreadPlace, ThreadStream
+        return ThreadWaiter, ThreadStream
 
     def watch(self, response: OpenResponse, owner: object) -> None:
         """Give the connection of a response back when `owner` is dropped."""
@@ -122,9 +122,9 @@ class AsyncTransport(BaseTransport):
     _loop: asyncio.AbstractEventLoop | None = None
 
     def _network(self) -> Network:
-        from bedrock_bearer.wire.asyncio_network import LoopPlace, LoopStream
+        from bedrock_bearer.wire.asyncio_network import LoopStream, LoopWaiter
 
-        return LoopPlace, LoopStream
+        return LoopWaiter, LoopStream
 
     def _check_usable(self) -> None:
         super()._check_usable()

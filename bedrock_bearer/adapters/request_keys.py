@@ -22,7 +22,7 @@ REFUSAL_STATUSES = (401, 403)
 """Converse answers a refused key with 403, the OpenAI-shaped routes with 401."""
 
 
-class KeyTurns:
+class RequestKeys:
     """The keys of one request: the first, and another one each time AWS refuses a key.
 
     Args:
