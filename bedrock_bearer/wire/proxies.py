@@ -186,10 +186,13 @@ async def _open_over_socks(stream: Stream, proxy: Proxy, host: str, port: int) -
     name = host.encode("ascii")
     target = b"\x03" + bytes([len(name)]) + name + port.to_bytes(2, "big")
     await reader.send(b"\x05\x01\x00" + target)
-    _, refused, _, kind = await reader.take(4)
+    version, refused, _, kind = await reader.take(4)
+    if version != 5:
+        raise ConnectError(f"{_begun(proxy)} is not SOCKS 5.", retryable=False)
     if refused:
         reason = _SOCKS_REFUSALS.get(refused, f"reason {refused}")
         raise ConnectError(f"{_begun(proxy)} refuses the tunnel: {reason}.")
+    # The address that the proxy uses says nothing to us, but is to be read.
     length = {1: 4, 4: 16}.get(kind) or (await reader.take(1))[0]
     await reader.take(length + 2)
     if reader.received:

@@ -1,4 +1,4 @@
-"""What lies between httpcore and the socket: chunks that came together, requests in one piece."""
+"""Connections of our own: merged chunks, requests in one piece, tunnels, an event loop's socket."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ END = b"0\r\n\r\n"
 
 
 def handed_on(pieces: list[bytes]) -> list[bytes]:
-    """Return what httpcore gets to read of a reply that comes in `pieces`, and then ends."""
+    """Return what h11 gets to read of a reply that comes in `pieces`, and then ends."""
     merger = ChunkMerger()
     merged = [merger.merge(piece) for piece in [*pieces, b""]]
     return [data for data in merged if data]
