@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 Method = TypeVar("Method", bound=Callable[..., object])
 
 
-def spell_out_options(options: type) -> Callable[[Method], Method]:
+def spell_out_options(options: type, default: object = None) -> Callable[[Method], Method]:
     """Name the options of a TypedDict in a method's signature and help, instead of `**options`."""
     parameters = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=None,
+            default=default,
             annotation=getattr(annotation, "__forward_arg__", annotation),
         )
         for name, annotation in options.__annotations__.items()

@@ -25,24 +25,28 @@ variables, which the fixture `served_fake_bedrock` sets (it needs the extra [loc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from bedrock_bearer.facts import CALL_WITH_BEARER_TOKEN, USE_KEY
 from bedrock_bearer.keys.description import TokenType
 from bedrock_bearer.local import faults, framing
 from bedrock_bearer.local.bedrock import LocalBedrock
+from bedrock_bearer.local.embedded import REGION, LocalClientOptions
+from bedrock_bearer.local.fake_clock import FakeClock
 from bedrock_bearer.local.faults import Fault
 from bedrock_bearer.local.http import LocalRequest, LocalResponse
 from bedrock_bearer.local.keyring import EXPIRED, HEADER_MISSING, MALFORMED, REJECTED
 from bedrock_bearer.local.models import CalledModel, LocalModel, ModelCatalogue
 from bedrock_bearer.local.operations import Call, find_operation
 from bedrock_bearer.local.replies import (
+    PreparedStep,
     Reply,
     Script,
+    Step,
     cited_reply,
     guardrail_reply,
     last_text,
@@ -51,7 +55,6 @@ from bedrock_bearer.local.replies import (
     text_reply,
     tool_use_reply,
 )
-from bedrock_bearer.local.replies import Step as LocalStep
 from bedrock_bearer.local.routes import in_the_form_of
 from bedrock_bearer.local.runtime import Runtime
 from bedrock_bearer.local.service_errors import (
@@ -61,15 +64,16 @@ from bedrock_bearer.local.service_errors import (
     unknown_operation,
 )
 from bedrock_bearer.local.validation import read_json
-from bedrock_bearer.wire.clock import Clock
+from bedrock_bearer.settings import UNSET
+from bedrock_bearer.signatures import spell_out_options
 from bedrock_bearer.wire.eventstream import encode_message
+from bedrock_bearer.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
 
     from bedrock_bearer.async_client import AsyncBedrockClient
     from bedrock_bearer.client import BedrockClient
-    from bedrock_bearer.wire.retry import RetryPolicy
 
 __all__ = [
     "FakeBedrock",
@@ -93,9 +97,6 @@ __all__ = [
     "tool_use_reply",
 ]
 
-Step = Reply | Fault | str | Callable[[Mapping[str, Any]], Reply]
-"""The answer to a call: a reply, a fault, a text, or a function of the request."""
-
 KeyProblem = Literal["missing", "malformed", "rejected", "expired"]
 
 _SENTENCE_OF_PROBLEM: dict[str, str] = {
@@ -105,20 +106,30 @@ _SENTENCE_OF_PROBLEM: dict[str, str] = {
     "expired": EXPIRED,
 }
 
-REGION = "us-east-1"
 ACCOUNT = "123456789012"
 DEFAULT_PRINCIPAL = "arn:aws:sts::123456789012:assumed-role/dev/dev"
 
 
-def synthetic_key(token_type: TokenType | str = TokenType.SHORT_TERM, **details: Any) -> str:
-    """Return a key in AWS's exact form that no service accepts.
-
-    `details` are those of `LocalBedrock.mint_key`, such as `region` and `expires_in`.
+def synthetic_key(
+    token_type: TokenType | str = TokenType.SHORT_TERM,
+    *,
+    user_name: str | None = None,
+    account_id: str | None = None,
+    region: str | None = None,
+    expires_in: timedelta | None = None,
+) -> str:
+    """Return a key in AWS's exact form that no service accepts; see `LocalBedrock.mint_key`.
 
     >>> synthetic_key("LONG_TERM", user_name="app").startswith("ABSK")
     True
     """
-    return LocalBedrock().mint_key(token_type, **details)
+    return LocalBedrock().mint_key(
+        token_type,
+        user_name=user_name,
+        account_id=account_id,
+        region=region,
+        expires_in=expires_in,
+    )
 
 
 def error_reply(
@@ -193,40 +204,6 @@ def event_stream(events: list[tuple[str, dict[str, Any]]]) -> bytes:
     return framing.stream_response(events).body
 
 
-class FakeClock:
-    """A clock that moves only when a caller waits, and records how long.
-
-    Attributes:
-        waits: the seconds of every wait, in order.
-        clock: for `RetryPolicy(clock=...)`.
-    """
-
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-        self._now = 0.0
-        self.clock = Clock(self.monotonic, self.wait, self._wait_async, self.utc_now)
-
-    def monotonic(self) -> float:
-        """Return the seconds passed so far."""
-        return self._now
-
-    def utc_now(self) -> datetime:
-        """Return the time of day, which begins at the first of January 1970."""
-        return datetime.fromtimestamp(self._now, UTC)
-
-    def wait(self, seconds: float) -> None:
-        """Record a wait and move on by it at once."""
-        self.waits.append(seconds)
-        self.move(seconds)
-
-    def move(self, seconds: float) -> None:
-        """Move on by so many seconds."""
-        self._now += seconds
-
-    async def _wait_async(self, seconds: float) -> None:
-        self.wait(seconds)
-
-
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
     """A request that a `FakeBedrock` received.
@@ -280,11 +257,11 @@ class FakeBedrock:
 
     def reply(self, *steps: Step) -> None:
         """Add steps, one for each of the next calls."""
-        self._script.append(*map(_as_step, steps))
+        self._script.append(*steps)
 
     def answer(self, prompt: str, step: Step) -> None:
         """Answer this exact prompt with `step`, every time, once the other steps are used."""
-        self._script.answer(prompt, _as_step(step))
+        self._script.answer(prompt, step)
 
     @property
     def waits(self) -> list[float]:
@@ -298,14 +275,24 @@ class FakeBedrock:
                 f"{len(self._script)} of the replies of this FakeBedrock were never asked for"
             )
 
-    def client(self, **options: Any) -> BedrockClient:
-        """Return a client of this double; `options` are those of `BedrockClient`."""
+    @spell_out_options(LocalClientOptions, default=UNSET)
+    def client(self, **options: Unpack[LocalClientOptions]) -> BedrockClient:
+        """Return a client of this double.
+
+        Args:
+            options: see `LocalClientOptions`.
+        """
         from bedrock_bearer.client import BedrockClient
 
         return BedrockClient(http_client=self.http_client(), **self._options(options))
 
-    def async_client(self, **options: Any) -> AsyncBedrockClient:
-        """Return an async client of this double."""
+    @spell_out_options(LocalClientOptions, default=UNSET)
+    def async_client(self, **options: Unpack[LocalClientOptions]) -> AsyncBedrockClient:
+        """Return an async client of this double.
+
+        Args:
+            options: see `LocalClientOptions`.
+        """
         from bedrock_bearer.async_client import AsyncBedrockClient
 
         return AsyncBedrockClient(http_client=self.async_http_client(), **self._options(options))
@@ -322,11 +309,17 @@ class FakeBedrock:
 
         return local_async_http_client(self, on_delay=self.clock.move)
 
-    def retry_policy(self, **options: Any) -> RetryPolicy:
+    def retry_policy(
+        self,
+        *,
+        max_attempts: int = 3,
+        retry_broken_replies: bool = True,
+        retry_read_timeouts: bool = False,
+    ) -> RetryPolicy:
         """Return a `RetryPolicy` that waits on this double's clock, so that no time passes."""
-        from bedrock_bearer.wire.retry import RetryPolicy
-
-        return RetryPolicy(**{"clock": self.clock.clock, "jitter": lambda: 1.0, **options})
+        return RetryPolicy(
+            max_attempts, retry_broken_replies, retry_read_timeouts, self.clock.clock, lambda: 1.0
+        )
 
     @contextmanager
     def serve(self, *, tls: bool = False) -> Iterator[dict[str, str]]:
@@ -368,11 +361,13 @@ class FakeBedrock:
             response = error.response()
         return in_the_form_of(call.name, response)
 
-    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
-        retry = options.pop("retry", None)
+    def _options(self, options: LocalClientOptions) -> LocalClientOptions:
+        retry = options.get("retry")
         policy = self.retry_policy() if retry is None else replace(retry, clock=self.clock.clock)
-        key = {} if "api_key" in options else {"api_key": synthetic_key(TokenType.LONG_TERM)}
-        return {"region": REGION, "retry": policy, **key, **options}
+        defaults: LocalClientOptions = {"region": REGION}
+        if "api_key" not in options:
+            defaults["api_key"] = synthetic_key(TokenType.LONG_TERM)
+        return {**defaults, **options, "retry": policy}
 
 
 class _AnyModel(ModelCatalogue):
@@ -391,7 +386,7 @@ class _Script(Script):
 
     operation = ""
 
-    def next_step(self, request: Mapping[str, Any]) -> LocalStep:
+    def next_step(self, request: Mapping[str, Any]) -> PreparedStep:
         step = super().next_step(request)
         if step is None:
             raise AssertionError(
@@ -414,10 +409,6 @@ class _Served:
         except AssertionError as error:
             self._failures.append(error)
             return invalid(str(error)).response()
-
-
-def _as_step(step: Step) -> LocalStep:
-    return text_reply(step) if isinstance(step, str) else step
 
 
 def _recorded(request: LocalRequest, operation: str, target: str) -> RecordedRequest:

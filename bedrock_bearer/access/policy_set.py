@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from bedrock_bearer.access.document import PolicyDocument, read_document
@@ -60,6 +60,9 @@ class PolicySet:
         organization_complete: whether the levels of the organisation hold all their policies. If
             not, a level that only denies is taken to stand beside the `FullAWSAccess` that AWS
             attaches by default.
+
+    Raises:
+        ValueError: a layer is a policy or a text instead of a list.
     """
 
     identity: Sequence[Policy] = ()
@@ -70,6 +73,12 @@ class PolicySet:
     vpc_endpoint: Sequence[Policy] = ()
     unread: Sequence[str] = ()
     organization_complete: bool = False
+
+    def __post_init__(self) -> None:
+        for layer in fields(self):
+            # These can be iterated over, too, but hold no policies.
+            if isinstance(getattr(self, layer.name), str | Mapping | PolicyDocument | NamedPolicy):
+                raise ValueError(f"{layer.name}= takes a list, also for a single one")
 
     def layers(self) -> list[Layer]:
         """Return the layers that are there, level by level, in the order of evaluation.

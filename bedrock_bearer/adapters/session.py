@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from bedrock_bearer.adapters.note import KEY_METADATA, KeyNote
@@ -24,7 +24,21 @@ _SENT = "bedrock_bearer_sent"
 _NEXT = "bedrock_bearer_next"
 
 
-def boto3_session(source: AnyKey | None = None, **session_arguments: Any) -> boto3.Session:
+class SessionArguments(TypedDict, total=False):
+    """What `boto3.Session` takes."""
+
+    aws_access_key_id: str | None
+    aws_secret_access_key: str | None
+    aws_session_token: str | None
+    aws_account_id: str | None
+    region_name: str | None
+    profile_name: str | None
+    botocore_session: Any
+
+
+def boto3_session(
+    source: AnyKey | None = None, **session_arguments: Unpack[SessionArguments]
+) -> boto3.Session:
     """Return a `boto3.Session` whose `bedrock-runtime` and `bedrock` clients use API keys.
 
     A client of the session reads the key for every request, so a rotated key is used by the next

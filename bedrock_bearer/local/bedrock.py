@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Literal
 
 from bedrock_bearer.access.preflight import (
     PROFILE_ARN_KEY,
@@ -159,7 +160,7 @@ class LocalBedrock(PolicyAttachments):
                 expires_in=MAX_SHORT_TERM_LIFETIME if expires_in is None else expires_in,
             ).text
 
-    def set_key_status(self, key: str, status: str) -> None:
+    def set_key_status(self, key: str, status: Literal["Active", "Inactive"]) -> None:
         """Make a key `Active` or `Inactive`.
 
         Raises:
@@ -199,8 +200,8 @@ class LocalBedrock(PolicyAttachments):
     def script(self, *steps: Step) -> None:
         """Queue the answers to the next calls, one step for each call.
 
-        A step is a reply, a fault, or a function that makes a reply out of the request. When
-        the queue is empty, calls are answered with an echo.
+        A step is a reply, a fault, a text, or a function that makes a reply out of the request.
+        When the queue is empty, calls are answered with an echo.
         """
         with self._lock:
             self._runtime.script.append(*steps)

@@ -7,7 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from bedrock_bearer.local import tokens
 from bedrock_bearer.local.faults import Fault
@@ -79,11 +79,27 @@ class Reply:
         return {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
 
 
-Step = Reply | Fault | Callable[[Document], Reply]
-"""The answer to a call: a reply, a fault, or a function of the request that makes a reply."""
+class ReplyDetails(TypedDict, total=False):
+    """The attributes of a `Reply` besides its content and its trace."""
+
+    stop_reason: str
+    usage: Mapping[str, Any] | None
+    latency_ms: int
+    extra: Document | None
+    fault: Fault | None
 
 
-def text_reply(text: str, **details: Any) -> Reply:
+class AllReplyDetails(ReplyDetails, total=False):
+    """The attributes of a `Reply` besides its content."""
+
+    trace: Document | None
+
+
+Step = Reply | Fault | str | Callable[[Document], Reply]
+"""The answer to a call: a reply, a fault, a text, or a function that makes a reply of a request."""
+
+
+def text_reply(text: str, **details: Unpack[AllReplyDetails]) -> Reply:
     """Return a reply of one text block. `details` are further attributes of `Reply`.
 
     >>> reply = text_reply("Hi there!", stop_reason="max_tokens", latency_ms=551)
@@ -97,7 +113,7 @@ def tool_use_reply(
     *,
     tool_use_id: str | None = None,
     text: str | None = None,
-    **details: Any,
+    **details: Unpack[AllReplyDetails],
 ) -> Reply:
     """Return a reply that asks for a tool, perhaps after some text.
 
@@ -105,7 +121,8 @@ def tool_use_reply(
     """
     use = tool_use_block(name, arguments, tool_use_id)
     blocks = ({"text": text}, use) if text else (use,)
-    return Reply(blocks, **{"stop_reason": "tool_use", **details})
+    completed: AllReplyDetails = {"stop_reason": "tool_use", **details}
+    return Reply(blocks, **completed)
 
 
 def tool_use_block(
@@ -117,7 +134,11 @@ def tool_use_block(
 
 
 def reasoning_reply(
-    reasoning: str, text: str, *, signature: str = "c2lnbmF0dXJl", **details: Any
+    reasoning: str,
+    text: str,
+    *,
+    signature: str = "c2lnbmF0dXJl",
+    **details: Unpack[AllReplyDetails],
 ) -> Reply:
     """Return a reply that reasons before it answers.
 
@@ -131,7 +152,9 @@ def reasoning_block(reasoning: str, signature: str = "c2lnbmF0dXJl") -> dict[str
     return {"reasoningContent": {"reasoningText": {"signature": signature, "text": reasoning}}}
 
 
-def cited_reply(text: str, citations: Sequence[Document], **details: Any) -> Reply:
+def cited_reply(
+    text: str, citations: Sequence[Document], **details: Unpack[AllReplyDetails]
+) -> Reply:
     """Return a reply whose text has `citations`, each in wire form.
 
     >>> reply = cited_reply("So it is.", [{"title": "A book"}])
@@ -140,7 +163,7 @@ def cited_reply(text: str, citations: Sequence[Document], **details: Any) -> Rep
     return Reply((block,), **details)
 
 
-def structured_reply(value: Any, **details: Any) -> Reply:
+def structured_reply(value: Any, **details: Unpack[AllReplyDetails]) -> Reply:
     """Return a reply of structured output: its text is `value` as JSON.
 
     >>> structured_reply({"n": 1}).content
@@ -149,37 +172,51 @@ def structured_reply(value: Any, **details: Any) -> Reply:
     return text_reply(json.dumps(value, ensure_ascii=False, separators=(",", ":")), **details)
 
 
-def guardrail_reply(text: str, trace: Document | None = None, **details: Any) -> Reply:
+def guardrail_reply(
+    text: str, trace: Document | None = None, **details: Unpack[ReplyDetails]
+) -> Reply:
     """Return the reply that a guardrail gives when it intervenes.
 
     >>> reply = guardrail_reply("Sorry, not that.")
     """
-    return text_reply(text, **{"stop_reason": "guardrail_intervened", "trace": trace, **details})
+    completed: ReplyDetails = {"stop_reason": "guardrail_intervened", **details}
+    return text_reply(text, trace=trace, **completed)
+
+
+PreparedStep = Reply | Fault | Callable[[Document], Reply]
 
 
 class Script:
     """Scripted replies: a queue, used first, and replies to certain prompts."""
 
     def __init__(self) -> None:
-        self._queue: deque[Step] = deque()
-        self._by_prompt: dict[str, Step] = {}
+        self._queue: deque[PreparedStep] = deque()
+        self._by_prompt: dict[str, PreparedStep] = {}
 
     def append(self, *steps: Step) -> None:
         """Queue steps, one for each of the next calls."""
-        self._queue.extend(steps)
+        self._queue.extend([_checked(step) for step in steps])
 
     def answer(self, prompt: str, step: Step) -> None:
         """Answer this exact prompt with `step`, every time."""
-        self._by_prompt[prompt.strip()] = step
+        self._by_prompt[prompt.strip()] = _checked(step)
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def next_step(self, request: Document) -> Step | None:
+    def next_step(self, request: Document) -> PreparedStep | None:
         """Return the step for a request, or None if there is none."""
         if self._queue:
             return self._queue.popleft()
         return self._by_prompt.get(last_text(request).strip())
+
+
+def _checked(step: Step) -> PreparedStep:
+    if isinstance(step, str):
+        return text_reply(step)
+    if isinstance(step, Reply | Fault) or callable(step):
+        return step
+    raise TypeError(f"a step is a reply, a fault, a text or a function, not {type(step).__name__}")
 
 
 def last_text(request: Document) -> str:

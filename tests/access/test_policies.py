@@ -595,3 +595,17 @@ def test_the_order_of_statements_does_not_matter(
     second = evaluate([document(*shuffled)], USE, context)
 
     assert (first.allowed, first.effect) == (second.allowed, second.effect)
+
+
+@pytest.mark.parametrize("layer", ["identity", "boundary", "service_control", "unread"])
+@pytest.mark.parametrize("given", [deny_use("SHORT_TERM"), ALLOW_ALL, "{}"], ids=["", "{}", "text"])
+def test_a_single_policy_in_place_of_a_list_is_refused(layer: str, given: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{layer}= takes a list, also for a single one$"):
+        PolicySet(**{layer: given})
+
+
+def test_a_single_policy_in_place_of_policies_is_refused() -> None:
+    given: Any = deny_use("SHORT_TERM")
+
+    with pytest.raises(ValueError, match="takes a list"):
+        evaluate(given, USE)

@@ -11,6 +11,7 @@ from bedrock_bearer import AsyncBedrockClient, BedrockClient
 from bedrock_bearer.converse import ConverseRequest, CountTokensRequest
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
 from bedrock_bearer.local import local_async_client, local_client
+from bedrock_bearer.testing import FakeBedrock
 
 CLIENTS = [BedrockClient, AsyncBedrockClient]
 METHODS = [
@@ -34,6 +35,24 @@ def test_every_option_of_a_call_is_in_its_signature_and_explained_in_its_help(
         assert parameters[option].default is None
         assert any(line.startswith(f"{option}: ") for line in lines), option
     assert "options" not in parameters
+
+
+@pytest.mark.parametrize(
+    ("made_by", "client"),
+    [
+        (local_client, BedrockClient),
+        (local_async_client, AsyncBedrockClient),
+        (FakeBedrock.client, BedrockClient),
+        (FakeBedrock.async_client, AsyncBedrockClient),
+    ],
+)
+def test_a_client_of_a_local_bedrock_names_the_options_of_every_client(
+    made_by: Any, client: type
+) -> None:
+    given = set(inspect.signature(made_by).parameters) - {"self", "bedrock"}
+
+    assert given == set(inspect.signature(client).parameters) - {"http_client"}
+    assert all(f"{option}: " in inspect.getdoc(made_by) for option in given)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("_", "options", "request_type"), METHODS)

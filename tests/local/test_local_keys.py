@@ -178,7 +178,7 @@ def test_a_status_is_active_or_inactive() -> None:
     bedrock = LocalBedrock()
 
     with pytest.raises(ValueError, match="Active or Inactive"):
-        bedrock.set_key_status(bedrock.mint_key(), "Asleep")
+        bedrock.set_key_status(bedrock.mint_key(), "Asleep")  # type: ignore[arg-type]
 
 
 def test_a_short_term_key_cannot_be_reset() -> None:

@@ -41,6 +41,12 @@ MODEL = "amazon.nova-micro-v1:0"
 HELLO = [{"role": "user", "content": [{"text": "Hello"}]}]
 
 
+@pytest.mark.parametrize("step", [3, None, {"text": "Hi"}], ids=str)
+def test_what_is_no_step_is_refused_at_once(step: Any) -> None:
+    with pytest.raises(TypeError, match="a step is a reply, a fault, a text or a function, not "):
+        FakeBedrock(step)
+
+
 def test_replies_come_in_turn() -> None:
     bedrock = FakeBedrock("first", text_reply("second"), lambda body: text_reply(str(len(body))))
     client = bedrock.client()

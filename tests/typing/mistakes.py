@@ -18,7 +18,10 @@ from bedrock_bearer import (
     check_keys,
     run_tools,
 )
+from bedrock_bearer.adapters import boto3_session
 from bedrock_bearer.converse import TextContent, ToolConfiguration
+from bedrock_bearer.local import LocalBedrock, local_async_client, local_client
+from bedrock_bearer.testing import FakeBedrock, synthetic_key, text_reply
 
 MODEL = "amazon.nova-micro-v1:0"
 
@@ -244,3 +247,30 @@ def a_guardrail(client: BedrockClient) -> None:
     client.apply_guardrail("g-1", "1", "Hello", source=3)
     # mistake: content that is a number
     client.apply_guardrail("g-1", "1", 42, source="INPUT")
+
+
+def doubles(bedrock: LocalBedrock, fake: FakeBedrock) -> None:
+    # mistake: an option that a client does not have
+    local_client(bedrock, tiemout=5)
+    # mistake: a key that is a number
+    local_client(bedrock, api_key=5)
+    # mistake: a deadline as text
+    local_async_client(bedrock, deadline="5")
+    # mistake: a number instead of a local Bedrock
+    local_client(5)
+    # mistake: an option that a client of a double does not have
+    fake.client(max_retries=5)
+    # mistake: a number of retries instead of a policy
+    fake.async_client(retry=5)
+    # mistake: an option that a retry policy does not have
+    fake.retry_policy(retries=5)
+    # mistake: a number as a step
+    bedrock.script(5)
+    # mistake: a detail that a reply does not have
+    text_reply("Hi", stop="end_turn")
+    # mistake: a detail that a key does not have
+    synthetic_key(expires=5)
+    # mistake: a status in small letters
+    bedrock.set_key_status("key", "active")
+    # mistake: an argument that boto3's sessions do not have
+    boto3_session(region="us-east-1")

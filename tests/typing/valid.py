@@ -31,6 +31,7 @@ from bedrock_bearer import (
     run_tools,
     run_tools_async,
 )
+from bedrock_bearer.adapters import boto3_session
 from bedrock_bearer.converse import (
     AnyToolChoice,
     AutoToolChoice,
@@ -69,6 +70,8 @@ from bedrock_bearer.converse import (
     ToolUseBlock,
     ToolUseContent,
 )
+from bedrock_bearer.local import LocalBedrock, local_async_client, local_client
+from bedrock_bearer.testing import FakeBedrock, guardrail_reply, synthetic_key, text_reply
 
 MODEL = "amazon.nova-micro-v1:0"
 IMAGE = b"\x89PNG"
@@ -467,3 +470,15 @@ async def the_same_in_an_event_loop(client: AsyncBedrockClient) -> None:
     await client.count_tokens(MODEL, messages)
     await client.probe(deadline=5)
     await client.apply_guardrail("g-1", "1", "Hello", source="OUTPUT")
+
+
+def doubles(fake: FakeBedrock, key: ApiKey) -> None:
+    bedrock = LocalBedrock(region="eu-west-1")
+    bedrock.script("Hi", text_reply("Hi", latency_ms=5), lambda request: text_reply(str(request)))
+    bedrock.answer("Hello", guardrail_reply("No.", {"guardrail": {}}, stop_reason="end_turn"))
+    assert_type(local_client(bedrock, api_key=key, timeout=None, deadline=5), BedrockClient)
+    assert_type(local_async_client(region="eu-west-1", on_event=print), AsyncBedrockClient)
+    assert_type(fake.client(retry=RetryPolicy(max_attempts=5), api_key="key"), BedrockClient)
+    assert_type(fake.async_client(retry=fake.retry_policy(max_attempts=5)), AsyncBedrockClient)
+    assert_type(synthetic_key("LONG_TERM", user_name="app"), str)
+    boto3_session(key, region_name="eu-west-1").client("bedrock-runtime")
