@@ -32,14 +32,19 @@ from bedrock_bearer.converse.content import TextContent
 from bedrock_bearer.converse.message import Message
 from bedrock_bearer.converse.problems import sentence
 from bedrock_bearer.converse.schemas import name_of, tool_schema, written_out
-from bedrock_bearer.converse.tools import ToolInputSchema, ToolSpecification, ToolSpecTool
+from bedrock_bearer.converse.tools import (
+    ToolFunction,
+    ToolInputSchema,
+    ToolSpecification,
+    ToolSpecTool,
+)
 
 if TYPE_CHECKING:
     from bedrock_bearer.converse.response import ConverseResponse
 
 __all__ = ["Functions", "run_tools", "run_tools_async"]
 
-Functions: TypeAlias = Iterable[Callable[..., Any]] | Mapping[str, Callable[..., Any]]
+Functions: TypeAlias = Iterable[ToolFunction] | Mapping[str, ToolFunction]
 """Functions by their own names, or by the names that the model knows them under."""
 
 _SECTION = re.compile(
@@ -52,9 +57,9 @@ _FIELD = re.compile(r"^\s*:param\s+(?:[^:]*\s)?(\w+):\s*(.*)$")
 class FunctionTool:
     """A function, how a model is told about it, and how it is called."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Any) -> None:
         """Raise ValueError if the function cannot be a tool."""
-        self.function = function
+        self.function: Callable[..., Any] = function
         self.name = name_of(getattr(function, "__name__", "") or type(function).__name__)
         self._about, arguments = _described(inspect.getdoc(function) or "")
         problem = ""
@@ -98,7 +103,7 @@ class FunctionTool:
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
 
 
-def function_tool(function: Callable[..., Any]) -> FunctionTool:
+def function_tool(function: ToolFunction) -> FunctionTool:
     """Return the tool of a function, built once for each.
 
     Raises:

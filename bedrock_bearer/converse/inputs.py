@@ -8,8 +8,8 @@ These names are for annotations. A list that is filled step by step needs one of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from bedrock_bearer.converse.blocks import SystemContentBlock
 from bedrock_bearer.converse.configuration import (
@@ -39,7 +39,7 @@ from bedrock_bearer.converse.dicts import (
 from bedrock_bearer.converse.guardrail_content import GuardrailContentBlock
 from bedrock_bearer.converse.inference import InferenceConfiguration
 from bedrock_bearer.converse.message import Message
-from bedrock_bearer.converse.tools import Tool, ToolConfiguration, ToolSpecification
+from bedrock_bearer.converse.tools import Tool, ToolConfiguration, ToolFunction, ToolSpecification
 
 __all__ = [
     "GuardrailConfigInput",
@@ -70,7 +70,7 @@ SystemInput: TypeAlias = SystemBlockInput | Sequence[SystemBlockInput]
 InferenceConfigInput: TypeAlias = InferenceConfiguration | InferenceConfigurationDict | UntypedDict
 ToolConfigInput: TypeAlias = ToolConfiguration | ToolConfigurationDict | UntypedDict
 ToolInput: TypeAlias = (
-    Callable[..., Any] | ToolSpecification | Tool | ToolDict | ToolSpecificationDict | UntypedDict
+    ToolFunction | ToolSpecification | Tool | ToolDict | ToolSpecificationDict | UntypedDict
 )
 ToolsInput: TypeAlias = Sequence[ToolInput]
 GuardrailConfigInput: TypeAlias = GuardrailConfiguration | GuardrailConfigurationDict | UntypedDict

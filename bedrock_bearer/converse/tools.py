@@ -3,7 +3,8 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html
 """
 
-from typing import Annotated
+from types import CodeType
+from typing import Annotated, Any, Protocol, TypeAlias
 
 from pydantic import Field
 
@@ -28,10 +29,31 @@ __all__ = [
     "ToolChoiceAuto",
     "ToolChoiceTool",
     "ToolConfiguration",
+    "ToolFunction",
     "ToolInputSchema",
     "ToolSpecTool",
     "ToolSpecification",
 ]
+
+
+class _Callable(Protocol):
+    """Anything that can be called.
+
+    `Callable[..., Any]` would be lost: mypy takes it for a part of `_Function`.
+    """
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any: ...
+
+
+class _Function(Protocol):
+    """What mypy makes of the functions in a list whose signatures differ."""
+
+    @property
+    def __code__(self) -> CodeType: ...
+
+
+ToolFunction: TypeAlias = _Callable | _Function
+"""A function, or anything else that can be called."""
 
 
 class ToolInputSchema(WireModel):

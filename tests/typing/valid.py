@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict, assert_type
 
 import httpx
@@ -350,6 +351,28 @@ def add(a: int, b: int) -> int:
 async def subtract(a: int, b: int) -> int:
     """Subtract two numbers."""
     return a - b
+
+
+class Clock:
+    """The time in a place."""
+
+    def __call__(self, place: str) -> str:
+        return place
+
+    def zone(self, place: str, *, is_summer: bool = False) -> str:
+        """The zone of a place."""
+        return f"{place}, {is_summer}"
+
+
+def functions_of_several_signatures(client: BedrockClient) -> None:
+    functions = [add, subtract, Clock().zone]
+    reply = client.converse(MODEL, "1 + 1?", tools=functions)
+    run_tools(reply, functions)
+    run_tools(reply, {"plus": add, "zone": Clock().zone})
+    client.converse(MODEL, "1 + 1?", tools=[add, Clock(), City, partial(add, 1)])
+    client.count_tokens(MODEL, "1 + 1?", tools=(add, subtract))
+    run_tools(reply, (add, subtract))
+    run_tools(reply, [Clock(), City])
 
 
 def a_loop_of_tools(client: BedrockClient, specification: ToolSpecification) -> str:
