@@ -32,6 +32,9 @@ class NamedPolicy:
 
 Policy = PolicyDocument | Mapping[str, Any] | str | NamedPolicy
 
+_LAYERS = (
+    "identity", "boundary", "session", "service_control", "resource_control", "vpc_endpoint",
+)  # fmt: skip
 _ALLOW_ALL = {
     "Version": VERSION_WITH_VARIABLES,
     "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"},
@@ -97,15 +100,10 @@ class PolicySet:
 
     def merged_with(self, more: PolicySet) -> PolicySet:
         """Return the set with the policies of another one in each layer."""
-        return replace(
-            self,
-            identity=[*self.identity, *more.identity],
-            boundary=[*self.boundary, *more.boundary],
-            session=[*self.session, *more.session],
-            service_control=[*self.service_control, *more.service_control],
-            resource_control=[*self.resource_control, *more.resource_control],
-            vpc_endpoint=[*self.vpc_endpoint, *more.vpc_endpoint],
-        )
+        layers: dict[str, Any] = {
+            name: [*getattr(self, name), *getattr(more, name)] for name in _LAYERS
+        }
+        return replace(self, **layers)
 
     def beside_others(self) -> PolicySet:
         """Return the set as part of a larger one, of which other policies may allow everything.

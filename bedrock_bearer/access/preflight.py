@@ -41,7 +41,7 @@ _AREA_REGIONS = {
 """The Regions that a profile of an area may route to; only AWS knows those of each profile."""
 
 _UNKNOWN_ACCOUNT = ":*:"
-_ARN = re.compile(
+MODEL_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):bedrock:(?P<region>[a-z0-9-]*):(?P<account>[0-9]*):"
     r"(?P<kind>foundation-model|inference-profile|application-inference-profile)/(?P<id>[^/\s]+)"
 )
@@ -171,7 +171,7 @@ def resources_of(model: str, *, partition: str, region: str, account: str | None
         region: the Region that is called.
         account: the account that calls, or None if it is not known.
     """
-    arn = _ARN.fullmatch(model)
+    arn = MODEL_ARN.fullmatch(model)
     name = arn["id"] if arn else model
     if arn:
         partition, region = arn["partition"], arn["region"] or region

@@ -11,6 +11,13 @@ _PRINCIPAL = (
     r"arn:(?P<partition>[a-z0-9-]+):(?:iam|sts)::(?P<account>[0-9]{12}):"
     r"(?P<kind>user|role|assumed-role|federated-user|root)(?:/(?P<name>\S+))?"
 )
+_TYPES_OF_PRINCIPALS = {
+    "user": "User",
+    "root": "Account",
+    "federated-user": "FederatedUser",
+    "role": "AssumedRole",
+    "assumed-role": "AssumedRole",
+}
 _SSO_ROLE = "AWSReservedSSO_"
 _SERVICE_ROLE = "AWSServiceRoleFor"
 _RESERVED_PATHS = ("aws-reserved", "aws-service-role")
@@ -65,24 +72,13 @@ def principal_context(arn: str | None) -> dict[str, Any]:
     if found is None:
         return {}
     account, kind, name = found["account"], found["kind"], found["name"] or ""
-    known: dict[str, Any] = {"aws:PrincipalAccount": account}
-    if kind == "user":
-        user_name = name.rpartition("/")[2]
-        return known | {
-            "aws:PrincipalArn": arn,
-            "aws:PrincipalType": "User",
-            "aws:username": user_name,
-        }
-    if kind == "root":
-        return known | {
-            "aws:PrincipalArn": arn,
-            "aws:PrincipalType": "Account",
-            "aws:username": None,
-        }
-    if kind == "federated-user":
-        return known | {"aws:PrincipalArn": arn, "aws:PrincipalType": "FederatedUser"}
-    known |= {"aws:PrincipalType": "AssumedRole", "aws:username": None}
-    if kind == "role":
+    known: dict[str, Any] = {
+        "aws:PrincipalAccount": account,
+        "aws:PrincipalType": _TYPES_OF_PRINCIPALS[kind],
+    }
+    if kind != "federated-user":
+        known["aws:username"] = name.rpartition("/")[2] if kind == "user" else None
+    if kind != "assumed-role":
         return known | {"aws:PrincipalArn": arn}
     role_name = name.partition("/")[0]
     if role_name.startswith(_SSO_ROLE):

@@ -106,6 +106,9 @@ def explain(**options: Any) -> None:
         _explain_denial(denial, key, asked, policies, fetched, output)
     question = _question(key, asked)
     fetched = _fetched(None, key) if asked.from_aws else None
+    if fetched is not None:
+        policies = fetched.policies.merged_with(policies)
+        question = question.knowing(fetched.context)
     if asked.model is not None:
         _explain_call(question, key, asked, policies, fetched, output)
     _explain_decision(question, asked, policies, fetched, output)
@@ -192,6 +195,11 @@ class _Output:
             for line in lines:
                 click.echo(self._masked(line))
         sys.exit(code)
+
+    def end_answer(self, outcome: str, lines: list[str], document: dict[str, Any]) -> NoReturn:
+        """Print the answer to a question about policies, and exit with its code."""
+        common = {"outcome": outcome, "certainty": None, "explanation": "\n".join(lines)}
+        self.end({**common, **document}, lines, _EXIT_CODES[outcome])
 
     def _masked(self, answer: Any) -> Any:
         from bedrock_bearer.access.explanation import mask
@@ -358,9 +366,6 @@ def _explain_decision(
 ) -> NoReturn:
     from bedrock_bearer.access.questions import ask
 
-    if fetched is not None:
-        policies = fetched.policies.merged_with(policies)
-        question = question.knowing(fetched.context)
     question = question.knowing(asked.known)
     answer = ask(policies, question, complete=asked.complete or fetched is not None)
     decision = answer.decision
@@ -377,22 +382,18 @@ def _explain_decision(
     lines += [f"Taken for granted: {text}." for text in assumptions]
     lines += answers.lines
     document = {
-        "outcome": answer.outcome,
         "depends_on": decision.depends_on,
         "action": question.action,
         "context": {**question.asked, **asked.known},
         "effect": decision.effect,
         "policy_type": decision.policy_type,
-        "certainty": None,
         "decided_by": decision.statement.condition_keys if decision.statement else None,
         "reason": answer.describe(),
-        "explanation": "\n".join(lines),
         "statements": [decision.statement.to_document()] if decision.statement else [],
         "assumptions": assumptions,
         **answers.document,
-        **_of(fetched, answers.unanswered),
     }
-    output.end(document, lines, _EXIT_CODES[answer.outcome])
+    output.end_answer(answer.outcome, lines, {**document, **_of(fetched, answers.unanswered)})
 
 
 def _assumptions(asked: _Asked, outcome: str, fetched: FetchedPolicies | None) -> list[str]:
@@ -421,10 +422,7 @@ def _explain_call(
     from bedrock_bearer.access.policy_set import OTHER_POLICIES
     from bedrock_bearer.regions import find_region
 
-    if fetched is not None:
-        policies = fetched.policies.merged_with(policies)
-        question = question.knowing(fetched.context)
-    elif not policies.identity and not asked.complete:
+    if fetched is None and not policies.identity and not asked.complete:
         policies = replace(policies, identity=[OTHER_POLICIES])
     region, _ = find_region(None, key)
     question = question.knowing({"aws:RequestedRegion": region, **asked.known})
@@ -438,14 +436,10 @@ def _explain_call(
         assumptions.append("the files are all policies of their kind; another one may allow it")
     lines = [*lines_of(found, outcome), *(f"Taken for granted: {text}." for text in assumptions)]
     document = {
-        "outcome": outcome,
         "depends_on": found.depends_on,
         "assumptions": assumptions,
         "action": question.action,
         "model": asked.model,
-        "certainty": None,
-        "explanation": "\n".join(lines),
         **document_of(found),
-        **_of(fetched, unanswered),
     }
-    output.end(document, lines, _EXIT_CODES[outcome])
+    output.end_answer(outcome, lines, {**document, **_of(fetched, unanswered)})

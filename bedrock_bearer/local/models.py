@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bedrock_bearer.access.preflight import MODEL_ARN
 from bedrock_bearer.local.minting import random_name
 from bedrock_bearer.local.service_errors import invalid
 
@@ -25,11 +25,6 @@ PROFILE_REGIONS = {
 
 A global profile has a foundation model without a Region instead.
 """
-
-_ARN = re.compile(
-    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:"
-    r"(?P<kind>foundation-model|inference-profile|application-inference-profile)/(?P<id>[^/]+)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +183,7 @@ class ModelCatalogue:
             return CalledModel(
                 requested, profile.model, (profile.arn, profile.model.arn(partition, region))
             )
-        arn = _ARN.fullmatch(requested)
+        arn = MODEL_ARN.fullmatch(requested)
         name = arn["id"] if arn else requested
         area, _, model_id = name.partition(".")
         if area in PROFILE_REGIONS and not (arn and arn["kind"] == "foundation-model"):

@@ -11,7 +11,6 @@ import ssl
 import tempfile
 import threading
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from bedrock_bearer.errors import ConfigurationError, install_hint
@@ -117,12 +116,7 @@ class LocalServer:
         self._ready.wait()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def _serve(self) -> None:

@@ -63,14 +63,12 @@ class Endpoint:
         origin: scheme, host and port of `url`.
         region: the AWS Region; None for a custom endpoint without one.
         region_source: where the Region was found, for messages; None without a Region.
-        partition: such as `aws` or `aws-us-gov`; None without a Region.
     """
 
     url: str
     origin: tuple[str, str, int]
     region: str | None
     region_source: str | None
-    partition: str | None
 
 
 def resolve_endpoint(
@@ -347,7 +345,7 @@ def _regional(service: Service, region: str, source: str, fips: bool, dualstack:
     partition = find_partition(region)
     suffix = partition.dualstack_suffix if dualstack else partition.suffix
     host = f"{service}{'-fips' if fips else ''}.{region}.{suffix}"
-    return Endpoint(f"https://{host}", ("https", host, 443), region, source, partition.name)
+    return Endpoint(f"https://{host}", ("https", host, 443), region, source)
 
 
 def _custom(url: _Url, region: tuple[str, str] | None) -> Endpoint:
@@ -359,5 +357,4 @@ def _custom(url: _Url, region: tuple[str, str] | None) -> Endpoint:
         (url.scheme, url.host, url.port),
         name,
         source,
-        find_partition(name).name if name else None,
     )

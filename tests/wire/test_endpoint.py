@@ -249,7 +249,7 @@ def test_a_custom_endpoint_is_normalized(
 ) -> None:
     endpoint = resolve_endpoint(RUNTIME, endpoint_url=given, environ=nothing(tmp_path))
     assert (endpoint.url, endpoint.origin) == (url, origin)
-    assert (endpoint.region, endpoint.region_source, endpoint.partition) == (None, None, None)
+    assert (endpoint.region, endpoint.region_source) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -357,13 +357,13 @@ def test_a_custom_endpoint_takes_the_region_of_the_key_before_that_of_the_enviro
         key=SHORT_TERM,
         environ={"AWS_REGION": "eu-west-1"},
     )
-    assert (endpoint.region, endpoint.partition) == ("us-west-2", "aws")
+    assert endpoint.region == "us-west-2"
 
 
 def test_a_custom_endpoint_takes_the_region_of_the_environment_where_the_key_has_none() -> None:
     environ = {"AWS_REGION": "cn-north-1", "AWS_ENDPOINT_URL": "https://gateway.example"}
     endpoint = resolve_endpoint(RUNTIME, key=LONG_TERM, environ=environ)
-    assert (endpoint.region, endpoint.partition) == ("cn-north-1", "aws-cn")
+    assert endpoint.region == "cn-north-1"
 
 
 @pytest.mark.parametrize("option", ["use_fips", "use_dualstack"])
