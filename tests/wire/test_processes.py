@@ -338,6 +338,40 @@ def test_closing_a_stream_in_another_thread_wakes_its_reader() -> None:
     assert isinstance(outcome[0], errors.StreamInterruptedError)
 
 
+SHUTDOWN_PROGRAM = """
+    import asyncio, sys
+    from bedrock_bearer import AsyncBedrockClient, BedrockClient
+
+    url, kind = sys.argv[1:]
+
+    def open_stream():
+        client = BedrockClient(%r, endpoint_url=url)
+        stream = client.converse_stream("model", "Hi").__enter__()
+        return client, stream, next(stream)
+
+    async def open_stream_async():
+        client = AsyncBedrockClient(%r, endpoint_url=url)
+        stream = await client.converse_stream("model", "Hi").__aenter__()
+        return client, stream, await anext(stream)
+
+    kept = asyncio.run(open_stream_async()) if kind == "async" else open_stream()
+"""
+
+
+def test_an_interpreter_ends_in_silence_while_a_stream_is_open(colour: Colour) -> None:
+    program = textwrap.dedent(SHUTDOWN_PROGRAM % (KEY, KEY))
+    with serve([[stream_head() + chunk(START) + chunk(delta("Hi")), HOLD]]) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program, server.url, colour.name],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 # ------------------------------------------------------------------------------------------- memory
 
 MEMORY_PROGRAM = """
