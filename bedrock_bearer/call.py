@@ -393,7 +393,7 @@ class Call(Generic[Reply]):
                 started_at=self._clock.utc_now() - timedelta(seconds=elapsed),
                 region=self._endpoint.region,
                 endpoint_url=self._endpoint.url,
-                tags=dict(self._operation.tags or {}),
+                **self._operation.told,
                 **_figures(reply or getattr(error, "reply", None)),
             )
         )

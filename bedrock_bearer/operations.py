@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.wire.messages import WireResponse
 
 Reply = TypeVar("Reply")
+Model = TypeVar("Model", bound="WireModel")
 
 _NOT_BEDROCK = "Does the endpoint lead to Amazon Bedrock, or to a proxy's own page?"
 
@@ -52,7 +53,7 @@ class Operation(Generic[Reply]):
         read: makes the typed reply of a 200 response. For a stream it is given the head of the
             response, with an empty body, and returns the stream's reader.
         model_id: the model, profile or prompt, as it was passed; None where there is none.
-        tags: the request metadata of the call, for its record.
+        told: what the call's `CallRecord` tells of the request, by its attributes.
         fallback: gives the operation to try at once after a refusal; None if there is none.
     """
 
@@ -62,7 +63,7 @@ class Operation(Generic[Reply]):
     body: bytes
     read: Callable[[WireResponse, KeyDescription], Reply]
     model_id: str | None = None
-    tags: Mapping[str, str] | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
     fallback: Callable[[BedrockError], Operation[Reply] | None] | None = None
 
 
@@ -91,10 +92,9 @@ def converse(
     check_options("converse", options, ConverseOptions)
     if output_type is not None:
         return _for_output(converse, model_id, messages, options, output_type)
-    body = _body(ConverseRequest.build, model_id, messages, **options)
+    request, body = _request(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse"
-    tags = options.get("request_metadata")
-    return Operation("Converse", "POST", path, body, _read_converse, model_id, tags)
+    return Operation("Converse", "POST", path, body, _read_converse, model_id, _told(request))
 
 
 def converse_stream(
@@ -109,10 +109,11 @@ def converse_stream(
     check_options("converse_stream", options, ConverseOptions)
     if output_type is not None:
         return _for_output(converse_stream, model_id, messages, options, output_type)
-    body = _body(ConverseRequest.build, model_id, messages, **options)
+    request, body = _request(ConverseRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/converse-stream"
-    tags = options.get("request_metadata")
-    return Operation("ConverseStream", "POST", path, body, _read_converse_stream, model_id, tags)
+    return Operation(
+        "ConverseStream", "POST", path, body, _read_converse_stream, model_id, _told(request)
+    )
 
 
 def count_tokens(
@@ -127,7 +128,7 @@ def count_tokens(
     from bedrock_bearer.converse.count_tokens import CountTokensRequest
 
     check_options("count_tokens", options, CountTokensOptions)
-    body = _body(CountTokensRequest.build, model_id, messages, **options)
+    _, body = _request(CountTokensRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/count-tokens"
     return Operation("CountTokens", "POST", path, body, _read_count, model_id)
 
@@ -142,10 +143,11 @@ def apply_guardrail(
     """
     from bedrock_bearer.converse.apply_guardrail import ApplyGuardrailRequest
 
-    body = _body(ApplyGuardrailRequest.build, identifier, version, content, **options)
+    _, body = _request(ApplyGuardrailRequest.build, identifier, version, content, **options)
     guardrail = path_segment(identifier, "guardrail identifier")
     path = f"/guardrail/{guardrail}/version/{path_segment(version, 'guardrail version')}/apply"
-    return Operation("ApplyGuardrail", "POST", path, body, _read_guardrail)
+    told = {"guardrail": identifier}
+    return Operation("ApplyGuardrail", "POST", path, body, _read_guardrail, told=told)
 
 
 def list_async_invokes() -> Operation[ProbeResult]:
@@ -203,7 +205,8 @@ def _asking_for_output(
         result.output_of = partial(_with_output, output=output)
         return result
 
-    return replace(operation, read=read, fallback=fallback)
+    told = {**operation.told, "output_format": "json"}
+    return replace(operation, read=read, fallback=fallback, told=told)
 
 
 def _with_output(reply: ConverseResponse[Any], output: Output[Any]) -> ConverseResponse[Any]:
@@ -227,12 +230,27 @@ def _with_output(reply: ConverseResponse[Any], output: Output[Any]) -> ConverseR
 # ------------------------------------------------------------------------------ bodies and replies
 
 
-def _body(build: Callable[..., WireModel], *arguments: Any, **options: Any) -> bytes:
+def _request(build: Callable[..., Model], *arguments: Any, **options: Any) -> tuple[Model, bytes]:
     try:
-        return build(*arguments, **options).to_wire_json()
+        request = build(*arguments, **options)
+        return request, request.to_wire_json()
     except (ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
     raise ConfigurationError(f"The call was not sent: {problem}")
+
+
+def _told(request: ConverseRequest) -> dict[str, Any]:
+    told: dict[str, Any] = {"tags": request.request_metadata or {}}
+    if config := request.inference_config:
+        told["max_tokens"] = config.max_tokens
+        told["temperature"] = config.temperature
+        told["top_p"] = config.top_p
+        told["stop_sequences"] = tuple(config.stop_sequences or ())
+    if request.guardrail_config:
+        told["guardrail"] = request.guardrail_config.guardrail_identifier
+    if request.output_config and request.output_config.text_format:
+        told["output_format"] = "json"
+    return told
 
 
 def _read_converse(response: WireResponse, key: KeyDescription) -> ConverseResponse:

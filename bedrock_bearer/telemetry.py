@@ -145,13 +145,20 @@ def _span_attributes(record: CallRecord) -> dict[str, Any]:
     key = record.key
     attributes = {
         "error.type": record.error,
+        "gen_ai.output.type": record.output_format,
+        "gen_ai.request.max_tokens": record.max_tokens,
+        "gen_ai.request.stop_sequences": record.stop_sequences or None,
         "gen_ai.request.stream": True if is_stream else None,
+        # The conventions want a double, and callers may write 0 or 1.
+        "gen_ai.request.temperature": _float(record.temperature),
+        "gen_ai.request.top_p": _float(record.top_p),
         "gen_ai.response.finish_reasons": (record.stop_reason,) if record.stop_reason else None,
         "gen_ai.response.time_to_first_chunk": record.first_reply_after if is_stream else None,
         "gen_ai.usage.input_tokens": _input_tokens(record),
         "gen_ai.usage.output_tokens": record.output_tokens,
         "gen_ai.usage.cache_read.input_tokens": record.cache_read_input_tokens,
         "gen_ai.usage.cache_write.input_tokens": record.cache_write_input_tokens,
+        "aws.bedrock.guardrail.id": record.guardrail and record.guardrail.rpartition("/")[2],
         "aws.request_id": record.request_id,
         "cloud.region": record.region,
         "bedrock_bearer.attempts": record.attempts,
@@ -160,6 +167,10 @@ def _span_attributes(record: CallRecord) -> dict[str, Any]:
         **{f"bedrock_bearer.tags.{name}": value for name, value in record.tags.items()},
     }
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _float(number: float | None) -> float | None:
+    return None if number is None else float(number)
 
 
 def _input_tokens(record: CallRecord) -> int | None:

@@ -68,6 +68,10 @@ class CallRecord:
         region: the AWS Region; None for a custom endpoint without one.
         endpoint_url: where the call went.
         tags: the call's `request_metadata`, which AWS's invocation logs hold too.
+        max_tokens, temperature, top_p: the call's own settings; None if it left them out.
+        stop_sequences: those of the call.
+        output_format: "json" if the call asked for an output of a type, or by a JSON Schema.
+        guardrail: the id or ARN of the guardrail that was asked for, or None.
     """
 
     operation: str
@@ -88,6 +92,12 @@ class CallRecord:
     region: str | None = None
     endpoint_url: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop_sequences: tuple[str, ...] = ()
+    output_format: str | None = None
+    guardrail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

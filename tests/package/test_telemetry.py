@@ -94,7 +94,12 @@ def telemetry() -> Iterator[Telemetry]:
 
 
 def call(
-    colour: Colour, telemetry: Telemetry, time: FakeTime, *replies: Any, stream: bool = False
+    colour: Colour,
+    telemetry: Telemetry,
+    time: FakeTime,
+    *replies: Any,
+    stream: bool = False,
+    **more: Any,
 ) -> str:
     """Make one call that takes a second to be answered each time; return the server's URL."""
     turns = iter(replies)
@@ -112,6 +117,7 @@ def call(
         options: dict[str, Any] = {
             "messages": "A secret question",
             "request_metadata": {"team": "search"},
+            **more,
         }
         try:
             if stream:
@@ -153,6 +159,70 @@ def test_a_call_is_a_span_of_the_conventions(
         "bedrock_bearer.key.fingerprint": ApiKey.parse(KEY).description.fingerprint,
         "bedrock_bearer.tags.team": "search",
     }
+
+
+GUARDRAIL = "arn:aws:bedrock:eu-west-1:123456789012:guardrail/sgi5gkybzqak"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_span_has_the_parameters_of_the_request(
+    colour: Colour, telemetry: Telemetry, time: FakeTime, stream: bool
+) -> None:
+    call(
+        colour,
+        telemetry,
+        time,
+        streamed() if stream else ok(),
+        stream=stream,
+        temperature=0,
+        inference_config={"maxTokens": 5, "topP": 1, "stopSequences": ["END"]},
+        guardrail_config={"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "1"},
+    )
+
+    attributes = telemetry.span().attributes or {}
+    parameters = {
+        "gen_ai.request.max_tokens": 5,
+        "gen_ai.request.stop_sequences": ("END",),
+        "gen_ai.request.temperature": 0.0,
+        "gen_ai.request.top_p": 1.0,
+        "aws.bedrock.guardrail.id": "sgi5gkybzqak",
+    }
+    assert {name: attributes.get(name) for name in parameters} == parameters
+    # The conventions want doubles.
+    assert isinstance(attributes["gen_ai.request.temperature"], float)
+    assert isinstance(attributes["gen_ai.request.top_p"], float)
+    assert parameters.keys() <= registry()
+
+
+SCHEMA = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}}
+
+
+@pytest.mark.parametrize("more", [{"output_config": SCHEMA}, {"output_type": dict[str, int]}])
+def test_a_span_says_that_json_was_asked_for(
+    colour: Colour, telemetry: Telemetry, time: FakeTime, more: dict[str, Any]
+) -> None:
+    call(colour, telemetry, time, ok(), **more)
+
+    attributes = telemetry.span().attributes or {}
+    assert attributes["gen_ai.output.type"] == "json"
+    # The reply of the test is a text.
+    assert attributes.get("error.type") == ("OutputError" if "output_type" in more else None)
+    assert "gen_ai.output.type" in registry()
+
+
+def test_the_span_of_a_guardrail_names_it(
+    colour: Colour, telemetry: Telemetry, time: FakeTime
+) -> None:
+    reply = http_reply({"action": "NONE", "outputs": [], "assessments": [], "usage": {}})
+    with (
+        serve([reply]) as server,
+        colour.client(server.url, on_event=telemetry.observer) as client,
+    ):
+        client.apply_guardrail(GUARDRAIL, "1", "Hello")
+
+    span = telemetry.span()
+    assert span.name == "apply_guardrail"
+    assert (span.attributes or {})["aws.bedrock.guardrail.id"] == "sgi5gkybzqak"
 
 
 def test_a_span_covers_its_call_retries_and_waits_included(
