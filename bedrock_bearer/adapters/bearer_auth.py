@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bedrock_bearer.adapters.note import KEY_EXTENSION, KeyNote
@@ -67,36 +68,36 @@ class BearerAuth(_Base):  # type: ignore[misc]
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Send a request with one key after the other, for a `Client`."""
         keys = self._keys_for(request, in_a_loop=False)
-        _keep_off_redirects(request, is_async=False)
-        key = run_blocking(keys.take())
-        while True:
-            try:
-                response = yield _authorized(request, key)
-            finally:
-                _forget_key(request)
-            if _is_final(request, response, keys):
-                return
-            answer = response.status_code, response.headers, response.read()
-            if not run_blocking(keys.take_another(*answer)):
-                return
-            key = keys.used()
+        with _kept_off_redirects(request, is_async=False):
+            key = run_blocking(keys.take())
+            while True:
+                try:
+                    response = yield _authorized(request, key)
+                finally:
+                    _forget_key(request)
+                if _is_final(request, response, keys):
+                    return
+                answer = response.status_code, response.headers, response.read()
+                if not run_blocking(keys.take_another(*answer)):
+                    return
+                key = keys.used()
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send a request with one key after the other, for an `AsyncClient`."""
         keys = self._keys_for(request, in_a_loop=True)
-        _keep_off_redirects(request, is_async=True)
-        key = await keys.take()
-        while True:
-            try:
-                response = yield _authorized(request, key)
-            finally:
-                _forget_key(request)
-            if _is_final(request, response, keys):
-                return
-            answer = response.status_code, response.headers, await response.aread()
-            if not await keys.take_another(*answer):
-                return
-            key = keys.used()
+        with _kept_off_redirects(request, is_async=True):
+            key = await keys.take()
+            while True:
+                try:
+                    response = yield _authorized(request, key)
+                finally:
+                    _forget_key(request)
+                if _is_final(request, response, keys):
+                    return
+                answer = response.status_code, response.headers, await response.aread()
+                if not await keys.take_another(*answer):
+                    return
+                key = keys.used()
 
     def _keys_for(self, request: Any, *, in_a_loop: bool) -> RequestKeys:
         url = request.url
@@ -150,19 +151,32 @@ def _forget_key(request: Any) -> None:
     request.headers.pop("Authorization", None)
 
 
-def _keep_off_redirects(request: Any, *, is_async: bool) -> None:
+@contextmanager
+def _kept_off_redirects(request: Any, *, is_async: bool) -> Iterator[None]:
     """Have httpcore, at the last moment, drop the key from a request that a redirect leads to.
 
     httpx follows a redirect without asking its auth again, and keeps the header on the same host.
+    A key that was sent already has come back to the same URL.
     The hook is httpcore's `trace` extension: https://www.encode.io/httpcore/extensions/#trace.
     """
-    others: Callable[[str, Any], Any] | None = request.extensions.get("trace")
+    given = request.extensions
+    others: Callable[[str, Any], Any] | None = given.get("trace")
     host, target = request.url.raw_host, request.url.raw_path
+    sent_keys: set[int] = set()
+
+    def may_go(url: Any, header: tuple[bytes, bytes]) -> bool:
+        name, value = header
+        if name.lower() != b"authorization":
+            return True
+        if (url.host, url.target) != (host, target) or hash(value) in sent_keys:
+            return False
+        sent_keys.add(hash(value))
+        return True
 
     def trace(name: str, info: Any) -> Any:
         sent = info.get("request") if name.endswith("send_request_headers.started") else None
-        if sent is not None and (sent.url.host, sent.url.target) != (host, target):
-            sent.headers = [pair for pair in sent.headers if pair[0].lower() != b"authorization"]
+        if sent is not None:
+            sent.headers = [header for header in sent.headers if may_go(sent.url, header)]
         return None if others is None else others(name, info)
 
     async def trace_async(name: str, info: Any) -> None:
@@ -171,4 +185,9 @@ def _keep_off_redirects(request: Any, *, is_async: bool) -> None:
             await returned
 
     hook = trace_async if is_async else trace
-    request.extensions = {**request.extensions, "trace": hook}
+    request.extensions = {**given, "trace": hook}
+    try:
+        yield
+    finally:
+        # The caller may send the same request again.
+        request.extensions = given

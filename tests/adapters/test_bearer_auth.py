@@ -207,11 +207,11 @@ def test_an_origin_that_would_send_the_key_unencrypted_is_refused(origin: str) -
         BearerAuth(KEY, origin=origin)
 
 
-@pytest.mark.parametrize("location", ["/elsewhere", "http://localhost:{port}/elsewhere"])
+@pytest.mark.parametrize("location", ["/elsewhere", "/start", "http://localhost:{port}/elsewhere"])
 @pytest.mark.parametrize("status", [302, 307])
 def test_a_redirect_is_followed_without_the_key(family: Family, location: str, status: int) -> None:
     def answer(request: Received) -> Reply:
-        if request.path == "/elsewhere":
+        if len(server.requests) == 2:
             return ok()
         target = location.format(port=server.port)
         return http_reply(status=status, headers={"location": target})
@@ -224,6 +224,20 @@ def test_a_redirect_is_followed_without_the_key(family: Family, location: str, s
     first, second = server.requests
     assert first.headers["authorization"] == f"Bearer {KEY}"
     assert "authorization" not in second.headers
+
+
+def test_the_same_request_can_be_sent_again(family: Family) -> None:
+    with serve([ok(), ok()]) as server:
+        request = family.module.Request("POST", server.url, json={})
+        auth = BearerAuth(KEY, origin=server.url)
+        for _ in range(2):
+            if family.is_async:
+                _send_async(family, request, auth)
+            else:
+                with family.module.Client(auth=auth, trust_env=False) as client:
+                    client.send(request)
+
+    assert [sent.headers["authorization"] for sent in server.requests] == [f"Bearer {KEY}"] * 2
 
 
 def test_a_caller_may_trace_its_requests_as_before(family: Family) -> None:
