@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -19,6 +20,7 @@ import click
 from bedrock_bearer.cli.gate import refuse_keys
 from bedrock_bearer.cli.outcome import INTERRUPTED, UNEXPECTED, fail, print_failure
 from bedrock_bearer.errors import BedrockError
+from bedrock_bearer.keys.recognition import without_secrets
 from bedrock_bearer.version import __version__
 
 PROGRAM = "bedrock-bearer"
@@ -67,11 +69,9 @@ class _Root(click.Group):
         except BedrockError as error:
             fail(error, as_json=as_json)
         except click.ClickException as error:
-            if not as_json:
-                error.show()
-                sys.exit(error.exit_code)
-            kind, message = type(error).__name__, error.format_message()
-            print_failure(kind, message, error.exit_code, as_json=True)
+            print_failure(
+                type(error).__name__, _message(error, as_json), error.exit_code, as_json=as_json
+            )
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             print_failure("Interrupted", "Interrupted.", INTERRUPTED, as_json=as_json)
@@ -106,6 +106,15 @@ class _Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+def _message(error: click.ClickException, as_json: bool) -> str:
+    """Return click's message, with the usage for people; it may hold what was typed."""
+    if as_json:
+        return without_secrets(error.format_message())
+    shown = io.StringIO()
+    error.show(shown)
+    return without_secrets(shown.getvalue().rstrip())
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:

@@ -74,7 +74,7 @@ def _key_of(keys: list[LongTermKey], user: str, credential_id: str) -> LongTermK
         if key.credential_id == credential_id:
             return key
     held = ", ".join(key.credential_id for key in keys) or "none"
-    raise click.UsageError(f"{user} has no key {credential_id}; it has {held}.")
+    raise click.UsageError(f"The user has no key {credential_id}; it has {held}.")
 
 
 def _held(keys: list[LongTermKey]) -> list[LongTermKey]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from bedrock_bearer.cli.outcome import USAGE, print_failure
+from bedrock_bearer.keys.recognition import without_secrets
 
 if TYPE_CHECKING:
     from bedrock_bearer.access.policy_set import NamedPolicy
@@ -48,5 +49,5 @@ def _problem(error: OSError | ValueError) -> str:
 
 def refuse(problem: str, *, as_json: bool) -> NoReturn:
     """Say in one line what is wrong with what was given, and exit."""
-    print_failure("UsageError", problem, USAGE, as_json=as_json)
+    print_failure("UsageError", without_secrets(problem), USAGE, as_json=as_json)
     sys.exit(USAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from itertools import pairwise
 
@@ -9,6 +10,8 @@ _SHORTEST_RUN = 20
 """Of a secret, fewer characters than these may be shown."""
 _FEWEST_CHANGES = 0.42
 """Of neighbouring characters in random base64, 0.64 differ in class; in a CamelCase name, 0.3."""
+_FEWEST_CHANGES_OF_HEXADECIMAL = 4
+"""Between 20 random hexadecimal digits there are 9; in a file's name with a date, 1 or 2."""
 
 _ASSIGNED = re.compile(r"(?:export\s+)?-{0,2}[A-Za-z_][\w-]*[=:]\s*")
 _BEARER = re.compile(r"(?i:(?:authorization:\s*)?(?:bearer|basic|x-api-key:|x-amz-bedrock:))\s+")
@@ -24,7 +27,17 @@ _WITHIN = re.compile(
     r"|(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{16,}|eyJ[A-Za-z0-9_-]{16,}"
     r"|(?:AEAA|IQoJ|FwoG|FQoG)[A-Za-z0-9+/]{16,}|aws-external-anthropic-api-key-\w{8,})"
 )
+_GIVEN = re.compile(
+    r"(?i:AWS_BEARER_TOKEN_BEDROCK(?:_FALLBACK)?\s*[=:]|(?<![a-z])bearer\s)\s*[\"']?"
+    r"(?=[\w+/.~-]*[0-9])[\w+/~-]{20,}",
+    re.ASCII,
+)
+"""A secret of any form, as it is set or sent."""
 _RUN = re.compile(rf"[A-Za-z0-9+]{{{_SHORTEST_RUN},}}")
+_ANY_RUN = re.compile(rf"[\w+=-]{{{_SHORTEST_RUN},}}", re.ASCII)
+_BASE64_RUN = re.compile(rf"[A-Za-z0-9+/=]{{{_SHORTEST_RUN},}}")
+_TEXT_OF_A_KEY = re.compile(rb"[\w%&=.:/?~+,@-]{12}", re.ASCII)
+"""Of 20 characters of base64, at least 12 bytes can be read, wherever it was cut."""
 
 
 def holds_key(text: str) -> bool:
@@ -37,6 +50,22 @@ def holds_key(text: str) -> bool:
     text = text.replace("\\/", "/")
     unwrapped = re.sub(r"\\?[\r\n]+\s*", "", text)
     return any(_is_key(each) or _has_key_within(each) for each in {text, unwrapped})
+
+
+def without_secrets(text: str) -> str:
+    """Return a message without what may be a secret of any form, hexadecimal too.
+
+    It also hides the hashes and random names that `holds_key` lets pass.
+    """
+    return _ANY_RUN.sub(_hidden, text)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    run = re.sub(r"[_=-]", "", found[0])
+    # An id of AWS has no lower case, and the name of an option has no digit.
+    has_both = any(map(str.isdigit, run)) and any(map(str.islower, run))
+    is_hidden = has_both and _changes(run) >= _FEWEST_CHANGES_OF_HEXADECIMAL
+    return "(a text that is not shown)" if is_hidden else found[0]
 
 
 def _is_key(text: str) -> bool:
@@ -56,7 +85,18 @@ def _has_key_within(text: str) -> bool:
         run = found["long"] or found["short"]
         if run is None or _is_mixed(run):
             return True
+    if _GIVEN.search(text) or any(map(_is_of_a_key, _BASE64_RUN.findall(text))):
+        return True
     return any(_is_random(run) for run in _RUN.findall(text))
+
+
+def _is_of_a_key(run: str) -> bool:
+    """Return whether a run of base64 has text inside, as keys of Bedrock do; names have none."""
+    if run.isupper() or run.islower():
+        return False
+    starts = [run.replace("=", "A")[start:] for start in range(4)]
+    decoded = [base64.b64decode(each[: len(each) // 4 * 4]) for each in starts]
+    return any(map(_TEXT_OF_A_KEY.search, decoded))
 
 
 def _is_mixed(run: str) -> bool:
@@ -66,9 +106,13 @@ def _is_mixed(run: str) -> bool:
 
 def _is_random(run: str) -> bool:
     """Return whether a run of letters and digits is random base64, not a name or a hash."""
-    classes = [_class_of(character) for character in run]
-    changes = sum(one != other for one, other in pairwise(classes))
-    return {"upper", "lower", "digit"} <= set(classes) and changes >= _FEWEST_CHANGES * len(run)
+    classes = {_class_of(character) for character in run}
+    return {"upper", "lower", "digit"} <= classes and _changes(run) >= _FEWEST_CHANGES * len(run)
+
+
+def _changes(run: str) -> int:
+    """Return how often neighbouring characters differ in class."""
+    return sum(_class_of(one) != _class_of(other) for one, other in pairwise(run))
 
 
 def _class_of(character: str) -> str:

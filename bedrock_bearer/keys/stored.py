@@ -21,6 +21,7 @@ from bedrock_bearer.facts import (
 )
 from bedrock_bearer.keys.api_key import ApiKey
 from bedrock_bearer.keys.decoding import LONGEST_KEY
+from bedrock_bearer.keys.recognition import holds_key
 from bedrock_bearer.keys.sources import FixedKey, KeptKey, KeySource, parse_key
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _read_file(path: str, last: ApiKey | None = None) -> ApiKey:
     text = _file_text(path)
     if last is not None and last.is_text(text):
         return last
-    outcome = parse_key(text, f"file {path}")
+    outcome = parse_key(text, f"file {_shown(path)}")
     # A traceback that shows this frame's locals must not show the text.
     del text
     if isinstance(outcome, ApiKey):
@@ -213,11 +214,18 @@ def _file_text(path: str) -> str:
         with open(os.path.expanduser(path), encoding="utf-8", errors="surrogateescape") as file:
             return file.read(LONGEST_KEY + 1)
     except FileNotFoundError:
-        problem: ConfigurationError = MissingApiKeyError(f"No API key: there is no file {path}.")
+        problem: ConfigurationError = MissingApiKeyError(
+            f"No API key: there is no file {_shown(path)}."
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        problem = ConfigurationError(f"The key file {path} cannot be read: {reason}.")
+        problem = ConfigurationError(f"The key file {_shown(path)} cannot be read: {reason}.")
     raise problem
+
+
+def _shown(path: str) -> str:
+    """Return a path for a message; not a key that was given instead of one."""
+    return "(a name that is not shown: it looks like a key)" if holds_key(path) else path
 
 
 def _read_stdin(stdin: TextIO) -> ApiKey:

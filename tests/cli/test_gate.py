@@ -130,6 +130,55 @@ def test_a_key_is_recognized_when_it_was_cut_or_written_otherwise(key: str) -> N
     assert [text for text in cuts + written if not holds_key(text)] == []
 
 
+@pytest.mark.parametrize("key", [long_term_key(), short_term_key()], ids=["long", "short"])
+def test_any_twenty_characters_of_a_key_are_recognized(key: str) -> None:
+    # Before that there is the prefix, which is the same for all keys and no secret.
+    cuts = [key[start : start + 20] for start in range(16, len(key) - 19)]
+
+    assert [cut for cut in cuts if not holds_key(cut)] == []
+
+
+def test_a_key_of_any_form_is_recognized_where_it_is_said_to_be_one() -> None:
+    key = "00544933f1896be384b08f93123545eabf88c3086965007b"
+    forms = ["AWS_BEARER_TOKEN_BEDROCK={}", "AWS_BEARER_TOKEN_BEDROCK='{}'", "Bearer {}"]
+
+    assert [form for form in forms if not holds_key(form.format(key))] == []
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "00544933f1896be384b08f93123545eabf88c3086965007b",
+        "xqzufkQvYes58by2SJER_E-Nfz6YkHsM_ViUfPKVK-5pSiLTZ",
+    ],
+    ids=["hexadecimal", "with signs"],
+)
+def test_no_usage_error_shows_a_secret_that_nothing_recognizes(secret: str) -> None:
+    errors = 0
+    for line in lines_with(secret[:24]):
+        for arguments in (line, [*line, "--json"]):
+            if "serve" in arguments or "story" in arguments:
+                continue
+            result = run(*arguments, "--no-such-option", "another argument")
+            errors += result.exit_code == 2
+            if result.exit_code == 2:
+                assert_not_shown(secret[:24], result)
+    assert errors > 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ACCA7EXAMPLEID1234567",
+        "--authorization-identifiers",
+        "policies/my-application-2026-11-26.json",
+        "arn:aws:iam::123456789012:role/application-of-team-12",
+    ],
+)
+def test_a_usage_error_shows_names_and_ids(text: str) -> None:
+    assert text in run("check", text).output
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -158,6 +207,9 @@ def test_what_looks_like_a_key_is_recognized(text: str) -> None:
         "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-micro-v1:0",
         "arn:aws:iam::123456789012:role/AWSReservedSSO_AdministratorAccess_0123456789abcdef",
         "https://vpce-0123456789abcdef0-abcdefgh.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+        "AWS_BEARER_TOKEN_BEDROCK=/run/secrets/bedrock/my-app.key",
+        "The header is called bearer-authentication-of-applications",
+        "PolicyGrantingBedrockAccessToDevelopersOfTheTeam",
         "aws:TokenIssueTime=2026-11-23T12:00:00Z",
         "aws:userid=AROADBQP57FF2AEXAMPLE:session",
         "ACCA7EXAMPLEID1234567",

@@ -119,6 +119,18 @@ def test_an_expired_key_is_not_kept(tmp_path: Path) -> None:
         source.get_key()
 
 
+@pytest.mark.parametrize("name", [FIRST, f"/run/{FIRST[:40]}", FIRST[30:60]])
+def test_a_key_given_as_the_name_of_a_file_is_not_shown(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK_FILE", name)
+
+    with pytest.raises(errors.MissingApiKeyError, match="it looks like a key") as caught:
+        EnvironmentKey().get_key()
+    assert name not in str(caught.value)
+
+
 def test_a_file_that_has_not_changed_gives_the_same_key(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(FIRST + "\n")
