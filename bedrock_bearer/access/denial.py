@@ -13,6 +13,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from dataclasses import dataclass
 from os.path import commonprefix
@@ -41,6 +42,7 @@ _BEARER_TOKEN_ACTIONS = (USE_KEY.lower(), USE_KEY_ON_MANTLE.lower())
 # patterns are texts, which `re` compiles when the first denial comes: a start needs none of them.
 _ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"
 _REFUSAL = rf"not authorized to perform:? ?({_ACTION})(?![\w:/…]|\.\.\.)"
+_NOT_AUTHORIZED = "not authorized to perform"
 _NEXT_REFUSAL = r"User: \S{1,2048} is not authorized to |not authorized to perform"
 _NOT_ALLOWED = (
     rf"because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{{1,80}}?)"
@@ -56,7 +58,7 @@ _NAMED_POLICY = r"(.{0,150}?\b(?:policy|policies|boundary))\b"
 _THROUGH = r" transitively through (?:an? |the )?(.{1,160})"
 _PRINCIPAL = r"(arn:[^\s\"'<>|]{1,2048})[\"']?(?: [^A-Za-z\s]{1,8})? is$"
 _END_OF_SENTENCE = r"(?:^|[^.])\. [A-Z]"
-_QUOTE_MARKS = r"(?m)^[ \t>|#]{1,200}"
+_QUOTE_MARKS = r"^[ \t>|#]{1,200}"
 _ESCAPED = r"\\{1,8}([\"'/])"
 _ESCAPED_SPACE = r"\\{1,8}[nrt]"
 _MARKUP = (
@@ -65,6 +67,8 @@ _MARKUP = (
 )
 """Tags of HTML, colours of terminals, and Markdown's code and bold type."""
 _NAMED_KEY = r"\b(ShortTerm|LongTerm)KeyDenied|\b(?:with a|key was) (SHORT_TERM|LONG_TERM)\b"
+_NARROWEST = 40
+"""A terminal with fewer columns is not thought of: short lines are often of the same length."""
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _TEMPORARY = r"arn:[a-z0-9-]{1,32}:(?:sts::[0-9]*:|iam::[0-9]*:role/)"
 """Principals that have no long-term key: only an IAM user has one."""
@@ -109,7 +113,11 @@ class Denial:
         Text around the sentence is skipped. A fragment is enough if it names the action. Of
         several denials, the first is parsed.
         """
-        sentence = _on_one_line(text)
+        found = [cls._parse_sentence(sentence, text) for sentence in _on_one_line(text)]
+        return max(filter(None, found), key=cls._told, default=None)
+
+    @classmethod
+    def _parse_sentence(cls, sentence: str, text: str) -> Denial | None:
         refusal = re.search(_REFUSAL, sentence)
         if refusal is None:
             return _parse_fragment(sentence, text)
@@ -130,6 +138,19 @@ class Denial:
             text=text,
             through=through,
             authorization_region=_authorization_region(tail),
+        )
+
+    def _told(self) -> int:
+        """Return how much of a denial is there: a wrong reading loses some of it."""
+        return sum(
+            (
+                self.is_bearer_token_denial,
+                self.principal_arn is not None,
+                (self.resource or "").startswith(("*", "arn:")),
+                self.effect is not None,
+                self.policy_type in POLICY_TYPES,
+                ":policy/" in (self.policy_arn or ""),
+            )
         )
 
     @property
@@ -175,8 +196,12 @@ def account_of(arn: str | None) -> str | None:
     return parts[4]
 
 
-def _on_one_line(text: str) -> str:
-    """Return the text without line breaks, quote marks, markup and escapes."""
+def _on_one_line(text: str) -> list[str]:
+    """Return the text without line breaks, quote marks, markup and escapes, in one or two readings.
+
+    A terminal breaks lines inside words as well: if several lines have the full width, the first
+    reading has nothing in place of their breaks. If only one has, this is the second reading.
+    """
     if "&" in text:
         text = html.unescape(text)
     text = re.sub(_MARKUP, "", text)
@@ -184,7 +209,20 @@ def _on_one_line(text: str) -> str:
         text = re.sub(_ESCAPED, r"\1", re.sub(_ESCAPED_SPACE, "\n", text))
     lines = [line for line in text.splitlines() if line.strip()]
     prefix = len(_common_prefix(lines))
-    return " ".join(re.sub(_QUOTE_MARKS, "", "\n".join(line[prefix:] for line in lines)).split())
+    lines = [line[prefix:] for line in lines]
+    width = max(map(len, lines), default=0)
+    full = sum(len(line) == width for line in lines[:-1])
+    plain = [re.sub(_QUOTE_MARKS, "", line) for line in lines]
+    spaced = " ".join(" ".join(plain).split())
+    if not full or width < _NARROWEST or spaced.count(_NOT_AUTHORIZED) > 1:
+        return [spaced]
+    ends = [
+        "" if len(line) == width and following[:1] not in " " else " "
+        for line, following in itertools.pairwise([*lines, " "])
+    ]
+    pieces = itertools.chain.from_iterable(zip(plain, ends, strict=True))
+    readings = [" ".join("".join(pieces).split()), spaced]
+    return readings if full > 1 else readings[::-1]
 
 
 def _common_prefix(lines: list[str]) -> str:

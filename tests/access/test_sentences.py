@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -379,3 +380,33 @@ def test_where_aws_names_no_policy_nothing_is_said_to_deny() -> None:
     assert governing is not None
     assert "find the policy that refuses" in governing.explain()
     assert "the statement that denies" not in governing.explain()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        f"with an explicit deny in a service control policy: {ARN}",
+        "because no identity-based policy allows the bedrock:CallWithBearerToken action",
+    ],
+)
+@pytest.mark.parametrize("width", range(60, 160, 7))
+def test_a_denial_that_a_terminal_broke_inside_words_is_read_as_a_whole(
+    reason: str, width: int
+) -> None:
+    whole = sentence(reason, " on resource: *")
+    expected = Denial.parse(whole)
+    broken = "\n".join(whole[at : at + width] for at in range(0, len(whole), width))
+
+    found = Denial.parse(broken)
+
+    assert expected is not None
+    assert found == replace(expected, text=broken)
+
+
+def test_a_denial_that_is_logged_twice_is_read_once() -> None:
+    whole = sentence(f"with an explicit deny in a service control policy: {ARN}", "")
+
+    found = Denial.parse(f"first try\nERROR {whole}\nERROR {whole}")
+
+    assert found is not None
+    assert found.policy_arn == ARN
