@@ -78,6 +78,8 @@ _BOTOCORE_LINE = re.compile(
     r"An error occurred \((\w{1,100})\) when calling the (\w{1,100}) operation"
     r"(?: \(reached max retries: \d{1,9}\))?: "
 )
+_LITELLM_LINE = re.compile(r"BedrockException - (\w{1,100}Exception) \{")
+"""How litellm words an exception inside a stream."""
 _MESSAGE_IN_DICT = re.compile(r"""['"][Mm]essage['"]: (['"])(.{1,4000}?)\1[,}]""")
 _STATUS = re.compile(
     r"(?:Error code:|status[_ ]code[=:]|HTTP/[12](?:\.\d)?|HTTP) {0,3}([45]\d\d)\b"
@@ -250,8 +252,9 @@ def _from_text(text: str, note: KeyNote | None) -> BedrockError | None:
     line = _BOTOCORE_LINE.search(text)
     if line is None:
         message, code = _message_in(text)
-        code = _code_of_sentence(message) or code
-        is_of_bedrock = _code_of_sentence(message) is not None or _is_telling(message)
+        named = _LITELLM_LINE.search(text)
+        code = (named[1] if named else None) or _code_of_sentence(message) or code
+        is_of_bedrock = bool(named or _code_of_sentence(message)) or _is_telling(message)
     else:
         message, code = text[line.end() :].strip(), line[1]
         is_of_bedrock = line[2] in _OPERATIONS or _is_denial_of_bedrock(message)

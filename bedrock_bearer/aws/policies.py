@@ -108,7 +108,7 @@ class _Reading:
         )
         if self._is_session:
             self._policy_type = "session policy"
-            self._note_unread("session policies: AWS does not show them")
+            self._note_unread("session policies and session tags: AWS does not show them")
         # Resource control policies do not reach the actions that govern keys.
         self._unread_types.pop("resource control policy", None)
         policies = replace(policies, unread=tuple(self._unread_types))

@@ -475,6 +475,8 @@ TEXTS: list[tuple[str, type[BedrockError] | None]] = [
         "(reached max retries: 4): Too many requests",
         ThrottlingError,
     ),
+    # litellm raises an exception inside a stream with nothing but these words.
+    ('X: BedrockException - modelStreamErrorException {"message": "It failed"}', ModelError),
     ("", None),
     ("hello", None),
     ("{}", None),
