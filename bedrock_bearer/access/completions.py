@@ -29,8 +29,11 @@ from bedrock_bearer.access.document import as_texts
 from bedrock_bearer.access.matching import (
     PRINCIPAL_ARN,
     RESOURCE,
+    SESSION,
+    USER_ID,
     Request,
     applies,
+    principals_of,
     unknown_to,
 )
 from bedrock_bearer.access.policy_set import PlacedStatement
@@ -86,9 +89,6 @@ def possible_outcomes(
     names = list(_spelled(key for placed in open_ones for key in unknown_to(placed, request)))
     choices = [_values_of(name, open_ones, request) for name in names]
     choices = _with_linked_unknowns(names, choices, open_ones, request)
-    choices = [
-        _without_wildcards(name, values) for name, values in zip(names, choices, strict=True)
-    ]
     if math.prod(len(values) for values in choices) > MOST_COMPLETIONS:
         return _tried_in_part(judge, request, names, choices)
     found: dict[Truth, dict[Hashable, Request]] = {}
@@ -188,9 +188,9 @@ def _tests_of(name: str, placed: PlacedStatement) -> Iterator[tuple[str, list[st
             if key.lower() == name.lower():
                 yield f"{quantifier}:{base}" if quantifier else base, texts_of(wanted)
     if name.lower() == PRINCIPAL_ARN.lower():
-        for principals in (statement.principal, statement.not_principal):
-            if isinstance(principals, dict):
-                yield "principal", [t for v in principals.values() for t in as_texts(v)]
+        yield "principal", principals_of(statement)
+    if name.lower() == USER_ID:
+        yield "session", principals_of(statement)
 
 
 def _linked_values(name: str, statements: list[PlacedStatement], request: Request) -> Iterator[Any]:
@@ -241,19 +241,6 @@ def _texts_with_variables(statements: list[PlacedStatement]) -> Iterator[tuple[s
             for keys in placed.located.statement.condition.values():
                 for key, wanted in keys.items():
                     yield from ((key, text) for text in texts_of(wanted))
-
-
-def _without_wildcards(name: str, values: list[Any]) -> list[Any]:
-    """Return the values to try without wildcards: no principal has one in its ARN."""
-    if name.lower() != PRINCIPAL_ARN.lower():
-        return values
-    return _unique(_plain(value) for value in values)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_plain(one) for one in value)
-    return value.replace("*", "x").replace("?", "x") if isinstance(value, str) else value
 
 
 def _values_of_variable(name: str, text: str, compared: Any) -> Iterator[str]:
@@ -309,6 +296,8 @@ def _values_for(base: str, texts: list[str]) -> Iterator[Any]:
     elif base == "principal":
         yield from (_principal(text) for text in texts)
         yield _OTHER_USER
+    elif base == "session":
+        yield from (f"x:{text.rpartition('/')[2]}" for text in texts if SESSION in text)
     else:
         # Where wildcards mean nothing, the text itself is the value that matches.
         yield from texts
@@ -345,6 +334,8 @@ def _addresses(texts: list[str]) -> Iterator[str]:
 
 
 def _principal(text: str) -> str:
+    if SESSION in text:
+        return text.replace(":sts:", ":iam:").replace(SESSION, ":role/").rpartition("/")[0]
     if text.isdigit():
         return f"arn:aws:iam::{text}:user/{_OTHER}"
     return text.removesuffix(":root") + f":user/{_OTHER}" if text.endswith(":root") else text

@@ -27,6 +27,9 @@ from bedrock_bearer.access.request_context import RoleOfSession
 from bedrock_bearer.facts import BEARER_SERVICES, USE_ACTIONS
 
 PRINCIPAL_ARN = "aws:PrincipalArn"
+USER_ID = "aws:userid"
+SESSION = ":assumed-role/"
+"""What the ARN of a role's session has. `aws:userid` ends with the session's name."""
 RESOURCE = "resource"
 """What a decision depends on when the request's resource is not known."""
 
@@ -102,11 +105,10 @@ def covers_resource(placed: PlacedStatement, request: Request) -> Truth:
 
 def is_for_principal(statement: Statement, context: Context) -> Truth:
     """Return whether a statement is for the request's principal."""
-    if statement.principal is not None:
-        return _names_principal(statement.principal, context)
-    if statement.not_principal is not None:
-        return negation(_names_principal(statement.not_principal, context))
-    return True
+    if statement.principal is None and statement.not_principal is None:
+        return True
+    named = _names_principal(principals_of(statement), context)
+    return named if statement.principal is not None else negation(named)
 
 
 def unknown_to(placed: PlacedStatement, request: Request) -> list[str]:
@@ -119,8 +121,11 @@ def unknown_to(placed: PlacedStatement, request: Request) -> list[str]:
     keys = [key for keys in statement.condition.values() for key in keys]
     if placed.with_variables:
         keys += [name for text in texts for name in variables_in(text)]
-    if statement.principal is not None or statement.not_principal is not None:
+    named = principals_of(statement)
+    if named:
         keys.append(PRINCIPAL_ARN)
+    if any(SESSION in name for name in named):
+        keys.append(USER_ID)
     unknown = [key for key in keys if is_unknown(request.context.get(key))]
     if request.resource is None and covers_resource(placed, request) is None:
         unknown.append(RESOURCE)
@@ -158,24 +163,33 @@ def _is_resource(wanted: str, placed: PlacedStatement, request: Request) -> Trut
     return None if request.resource is None else like(filled, request.resource)
 
 
-def _names_principal(principals: str | dict[str, str | list[str]], context: Context) -> Truth:
-    names = (
-        ["*"]
-        if isinstance(principals, str)
-        else [n for v in principals.values() for n in as_texts(v)]
-    )
+def principals_of(statement: Statement) -> list[str]:
+    """Return the principals that a statement is for, or is not for."""
+    given = statement.principal if statement.principal is not None else statement.not_principal
+    if given is None or isinstance(given, str):
+        return [given] if given else []
+    return [name for value in given.values() for name in as_texts(value)]
+
+
+def _names_principal(names: list[str], context: Context) -> Truth:
     if "*" in names:
         return True
     arn = context.get(PRINCIPAL_ARN)
     if arn is UNKNOWN:
         return None
-    if isinstance(arn, RoleOfSession):
-        possible = {_is_named(names, one) for one in arn.alternatives(names)}
-        return possible.pop() if len(possible) == 1 else None
-    return _is_named(names, str(arn or ""))
+    arns = arn.alternatives(names) if isinstance(arn, RoleOfSession) else [str(arn or "")]
+    possible = {_is_named(names, one, context) for one in arns}
+    return possible.pop() if len(possible) == 1 else None
 
 
-def _is_named(names: list[str], arn: str) -> bool:
-    partition, account = arn.split(":")[1:5:3] if arn.count(":") >= 5 else ("", "")
-    mine = {arn, account, f"arn:{partition}:iam::{account}:root"} if arn else set()
-    return any(name in mine for name in names)
+def _is_named(names: list[str], arn: str, context: Context) -> Truth:
+    if arn.count(":") < 5:
+        return False
+    partition, account = arn.split(":")[1:5:3]
+    if any(name in (arn, account, f"arn:{partition}:iam::{account}:root") for name in names):
+        return True
+    role_name = arn.partition(":role/")[2].rpartition("/")[2]
+    role = f"arn:{partition}:sts::{account}{SESSION}{role_name}/"
+    sessions = [name.removeprefix(role) for name in names if role_name and name.startswith(role)]
+    user_id = context.get(USER_ID) if sessions else None
+    return None if user_id is UNKNOWN else str(user_id).partition(":")[2] in sessions

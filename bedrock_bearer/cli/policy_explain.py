@@ -157,7 +157,7 @@ class _Asked:
             else:
                 earlier = known[name]
                 known[name] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
-        return known
+        return _of_role(known)
 
     def check(self) -> None:
         """Raise if the options do not go together."""
@@ -173,6 +173,17 @@ class _Asked:
             raise click.UsageError("--stream goes with --model.")
         if not all(":" in text.partition("=")[0] and "=" in text for text in self.context):
             raise click.UsageError("--context takes KEY=VALUE, such as aws:SourceIp=203.0.113.7.")
+
+
+def _of_role(known: dict[str, Any]) -> dict[str, Any]:
+    """Return condition keys with what the ARN of a session tells: AWS compares that of its role."""
+    from bedrock_bearer.access.request_context import principal_context
+
+    for name, value in known.items():
+        if name.lower() == "aws:principalarn" and ":assumed-role/" in str(value):
+            others = {key: given for key, given in known.items() if key != name}
+            return {**principal_context(str(value)), **others}
+    return known
 
 
 @dataclass(frozen=True, slots=True)

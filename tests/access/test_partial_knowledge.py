@@ -452,8 +452,6 @@ def test_a_value_that_a_pattern_matches_is_possible(
             {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
             {"IpAddressIfExists": {"aws:SourceIp": "::/0"}},
         ],
-        # No principal has a wildcard in its ARN: compared for equality, one is never met.
-        [{"StringNotEquals": {ARN: "arn:aws:iam::*:role/admin"}}],
     ],
 )
 def test_rules_that_cover_every_value_of_a_kind_deny(conditions: list[dict[str, Any]]) -> None:
@@ -467,3 +465,33 @@ def test_a_key_is_created_for_a_user_and_not_for_a_role() -> None:
 
     assert evaluate([policy], CREATE, {}, partial=True).outcome == "allowed"
     assert evaluate([policy], "iam:PassRole", {}, partial=True).outcome == "undecided"
+
+
+@pytest.mark.parametrize("element", ["Principal", "NotPrincipal"])
+@pytest.mark.parametrize(
+    ("arn", "user_id", "is_named"),
+    [
+        (DEV, None, None),
+        (DEV, "AROAEXAMPLE:me", True),
+        (DEV, "AROAEXAMPLE:you", False),
+        (OTHER, "AROAEXAMPLE:me", False),
+        ("arn:aws:iam::123456789012:user/dev", None, False),
+        (None, "AROAEXAMPLE:me", None),
+    ],
+)
+def test_a_statement_for_one_session_depends_on_the_session(
+    element: str, arn: str | None, user_id: str | None, is_named: bool | None
+) -> None:
+    session = {"AWS": ["arn:aws:sts::123456789012:assumed-role/dev/me"]}
+    statement = {"Effect": "Allow", element: session, "Action": "*", "Resource": "*"}
+    policies = PolicySet(identity=[ALLOW_ALL], vpc_endpoint=[{"Statement": [statement]}])
+    known = {key: value for key, value in ((ARN, arn), ("aws:userid", user_id)) if value}
+
+    decision = evaluate(policies, USE, known, partial=True)
+
+    outcomes = {True: "allowed", False: "denied", None: "undecided"}
+    matches = is_named if element == "Principal" or is_named is None else not is_named
+    assert decision.outcome == outcomes[matches]
+    assert set(decision.depends_on) == (
+        {ARN, "aws:userid"} - set(known) if is_named is None else set()
+    )

@@ -172,7 +172,8 @@ def test_a_role_or_a_session_of_it_has_the_roles_policies(principal: str, iam: A
 
     assert names(fetched.policies.identity) == ["own of the role batch", "attached"]
     is_session = "assumed-role" in principal
-    assert fetched.unread == ["session policies: AWS does not show them"] * is_session
+    unread = ["session policies and session tags: AWS does not show them"]
+    assert fetched.unread == unread * is_session
 
 
 @pytest.mark.parametrize("kind", ["root", "federated-user/x", "nothing"])

@@ -55,7 +55,7 @@ def test_a_roles_boundary_tags_and_organisation_are_read(aws: LocalBedrock) -> N
 
     assert wire(fetched.policies.boundary) == [statement("Allow", "bedrock:*")]
     assert len(fetched.policies.service_control) == 3
-    assert fetched.unread == ["session policies: AWS does not show them"]
+    assert fetched.unread == ["session policies and session tags: AWS does not show them"]
     assert fetched.context["aws:PrincipalArn"] == "arn:aws:iam::123456789012:role/dev"
     assert fetched.context["aws:PrincipalTag/team"] == "a"
     assert "aws:PrincipalOrgID" in fetched.context

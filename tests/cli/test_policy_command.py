@@ -196,6 +196,9 @@ def test_what_an_answer_depends_on_is_named_and_can_be_given(tmp_path: Path) -> 
     assert "undecided: it depends on aws:PrincipalArn" in undecided.stdout
     assert answer(*asked, "--context", f"aws:PrincipalArn={role}") == ("not denied", 0)
     assert answer(*asked, "--context", "aws:PrincipalArn=arn:aws:iam::1:role/x") == ("denied", 4)
+    # AWS compares the ARN of the role, never that of its session.
+    session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/me"
+    assert answer(*asked, "--context", f"aws:PrincipalArn={session}") == ("not denied", 0)
 
 
 @pytest.mark.parametrize("kind", ["--boundary", "--vpc-endpoint"])
