@@ -8,7 +8,13 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bedrock_bearer.wire.network import READ_BYTES, SOCKET_OPTIONS, ready_for
+from bedrock_bearer.wire.network import (
+    READ_BYTES,
+    SEND_BYTES,
+    SOCKET_OPTIONS,
+    drop_sent,
+    ready_for,
+)
 from bedrock_bearer.wire.resolver import look_up
 
 if TYPE_CHECKING:
@@ -19,6 +25,10 @@ if TYPE_CHECKING:
 
 MAX_WAITING_BYTES = 256 * 1024
 """How much may wait to be read before the other side is held up, and is sent at once."""
+
+
+ROUNDS_TO_READ = 4
+"""In so many rounds, an event loop has read what had come before, and noticed an end."""
 
 
 class LoopStream:
@@ -82,15 +92,27 @@ class LoopStream:
     async def write(self, pieces: list[memoryview], phase: str = "write") -> bool:
         """Send a request; see `ThreadStream.write`."""
         protocol = self._protocol
-        for piece in pieces:
-            for start in range(0, len(piece), MAX_WAITING_BYTES):
-                if protocol.is_at_end or protocol.received:
+        while True:
+            while protocol.is_writing_paused:
+                if not await self._until_taken(phase):
                     return False
-                protocol.transport.write(piece[start : start + MAX_WAITING_BYTES])
-                while protocol.is_writing_paused:
-                    if not await self._until_taken(phase):
-                        return False
-        return True
+            if not pieces:
+                return True
+            if len(pieces) > 1 or len(pieces[0]) > SEND_BYTES:
+                await self._let_loop_read()
+            if protocol.is_at_end or protocol.received:
+                return False
+            piece = pieces[0][:MAX_WAITING_BYTES]
+            drop_sent(pieces, len(piece))
+            protocol.transport.write(piece)
+
+    async def _let_loop_read(self) -> None:
+        """Let the loop take what has come: asyncio drops that when a write fails."""
+        for _ in range(ROUNDS_TO_READ):
+            descriptor = self._protocol.descriptor()
+            if descriptor >= 0 and not ready_for(descriptor, 0, to_write=False)[0]:
+                break
+            await asyncio.sleep(0)
 
     async def _until_taken(self, phase: str) -> bool:
         """Wait until the server takes some of what waits; return whether it still does."""

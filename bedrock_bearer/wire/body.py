@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bedrock_bearer.errors import BedrockError, ResponseDecodeError
+from bedrock_bearer.errors import BedrockError, ResponseDecodeError, TransportError
 from bedrock_bearer.wire.decoding import Decoder, decoder_for
 from bedrock_bearer.wire.messages import WireResponse
 from bedrock_bearer.wire.translation import translate
@@ -67,17 +67,19 @@ class OpenResponse:
         """
         # A BytesIO, and no variable for what came: a traceback may show this frame.
         body = io.BytesIO()
+        check: Callable[[], object] = self._attempt.check_deadline
         if self.status == 200:
+            check = self._attempt.whole_limit
             while body.write(await self._next()):
                 pass
         else:
             # An error tells more than what is wrong with the page that explains it.
-            with suppress(ResponseDecodeError):
+            with suppress(ResponseDecodeError, TransportError):
                 while body.write(await self._next()) and body.tell() < MAX_ERROR_BYTES:
                     pass
         self._attempt.check_deadline()
         try:
-            clean = self._scrubber.bytes(body.getvalue(), self._attempt.whole_limit)
+            clean = self._scrubber.bytes(body.getvalue(), check)
             return WireResponse(self.status, self.headers, clean)
         except BedrockError as error:
             failure = without_context(error)

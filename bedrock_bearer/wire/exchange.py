@@ -94,6 +94,7 @@ class OwnExchange:
         self._attempt = attempt
         self._lease: Lease | None = None
         self._connection: Connection | None = None
+        self._head: tuple[int, RawHeaders] | None = None
         self._is_read = False
 
     async def open(self, request: WireRequest, key: ApiKey) -> tuple[int, RawHeaders]:
@@ -112,7 +113,10 @@ class OwnExchange:
             connection.stream.attempt = self._attempt
             if await self._send(connection, request, key):
                 self._connection = connection
-                return await self._head(connection)
+                while self._head is None:
+                    connection.http.receive(await connection.stream.read())
+                    self._head = connection.http.next_head()
+                return self._head
             # The server closed this unused connection before it had the request.
             lease.drop()
 
@@ -123,19 +127,19 @@ class OwnExchange:
         attempt.begin_reply()
         connection.http.begin_request()
         pieces = request_pieces(request, self._origin.target(request.url), key)
-        attempt.request_was_sent = await connection.stream.write(pieces)
-        if attempt.request_was_sent or is_new:
-            return True
         try:
-            connection.http.receive(await connection.stream.read())
+            while not await connection.stream.write(pieces):
+                connection.http.receive(await connection.stream.read())
+                # An interim reply is no answer yet.
+                self._head = connection.http.next_head()
+                if self._head is not None:
+                    return True
         except (OSError, ReplyError):
+            if is_new:
+                raise
             return False
+        attempt.request_was_sent = True
         return True
-
-    async def _head(self, connection: Connection) -> tuple[int, RawHeaders]:
-        while (head := connection.http.next_head()) is None:
-            connection.http.receive(await connection.stream.read())
-        return head
 
     async def next_data(self) -> bytes:
         """Return the next bytes of the body; nothing at its end.

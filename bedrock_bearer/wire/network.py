@@ -43,6 +43,11 @@ def socket_options() -> list[tuple[int, int, int]]:
 SOCKET_OPTIONS = socket_options()
 
 
+def drop_sent(pieces: list[memoryview], count: int) -> None:
+    """Take what was sent of the first piece out of `pieces`."""
+    pieces[:1] = [pieces[0][count:]] if count < len(pieces[0]) else []
+
+
 def ready_for(descriptor: int, seconds: float | None, *, to_write: bool) -> tuple[bool, bool]:
     """Wait until a socket can be read (or written); return which of the two it can."""
     if not _HAS_POLL:
@@ -123,7 +128,9 @@ class ThreadStream:
             raise self.attempt.timeout_error("connect") from None
 
     async def write(self, pieces: list[memoryview], phase: str = "write") -> bool:
-        """Send a request; return False if the server answered or left before it took all.
+        """Send a request; return False if the server sent something or left before it took all.
+
+        `pieces` then holds what is still to be sent.
 
         Raises:
             RequestTimeoutError: the server took nothing in time.
@@ -132,18 +139,17 @@ class ThreadStream:
         self._blocked_until = None
         try:
             self._socket.settimeout(0)
-            for piece in pieces:
-                sent = 0
-                while sent < len(piece):
-                    try:
-                        sent += self._socket.send(piece[sent : sent + SEND_BYTES])
-                        self._blocked_until = None
-                    except _WOULD_BLOCK:
-                        if not self._until_writable(phase):
-                            return False
-                    except OSError:
-                        # The server may have answered before it hung up.
+            while pieces:
+                try:
+                    sent = self._socket.send(pieces[0][:SEND_BYTES])
+                    drop_sent(pieces, sent)
+                    self._blocked_until = None
+                except _WOULD_BLOCK:
+                    if not self._until_writable(phase):
                         return False
+                except OSError:
+                    # The server may have answered before it hung up.
+                    return False
             return True
         finally:
             self._end_operation()
