@@ -85,7 +85,7 @@ def list_keys(
         for line in key_table([_HEADS, *rows]) if rows else []:
             click.echo(line)
         if not rows:
-            click.echo("There are no such keys." if older_than else "There are no keys.", err=True)
+            click.echo(f"There are no {'such ' if older_than is not None else ''}keys.", err=True)
     sys.exit(code)
 
 

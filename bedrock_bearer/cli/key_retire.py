@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -64,7 +65,8 @@ def retire(
     change[does](user, credential_id)
     done = f"{does.removesuffix('e')}ed"
     if as_json:
-        print_json({"ok": True, "done": done, "key": listed_document(key)})
+        now = replace(key, status="Active" if reactivate else "Inactive")
+        print_json({"ok": True, "done": done, "key": listed_document(now)})
         return
     click.echo(f"{done.capitalize()} {credential_id} of {user}.", err=True)
 

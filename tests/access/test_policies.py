@@ -428,6 +428,14 @@ def test_actions_and_resources_match_as_the_reference_says(
             "Statement.Action: 'bedrock*:CallWithBearerToken' is not an action",
         ),
         ('{"Statement":{"Effect":"Deny","Action":"x","Resource":"*"}}', "Statement.Action: 'x' is"),
+        (
+            '{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","NotResource":"*"}}',
+            "Statement: must not have both Resource and NotResource",
+        ),
+        (
+            '{"Statement":{"Effect":"Deny","Action":"*","Principal":"*","NotPrincipal":"*"}}',
+            "Statement: must not have both Principal and NotPrincipal",
+        ),
         # One of the two would be lost.
         (
             '{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":'

@@ -264,6 +264,15 @@ def test_a_list_of_old_keys_exits_with_4_when_there_are_any(
     assert bool(json.loads(result.stdout)["keys"]) is (code == 4)
 
 
+def test_a_list_without_keys_says_so(run: Run, old: str) -> None:
+    assert run("list", "admin", "--older-than", 0).stderr == ""
+    assert run("list", "app", "--older-than", 1).stderr == "There are no such keys.\n"
+    run("retire", "app", listed(run, "app")[0]["credential_id"], "--force")
+    run("retire", "app", listed(run, "app")[0]["credential_id"], "--delete")
+    assert run("list", "app", "--older-than", 0).stderr == "There are no such keys.\n"
+    assert run("list", "app").stderr == "There are no keys.\n"
+
+
 COMMANDS = {
     "create": ["create", "app", "--stdout"],
     "create --new-user": ["create", "--new-user", "--stdout"],
@@ -341,6 +350,24 @@ def test_a_key_is_retired_brought_back_and_deleted(run: Run, old: str) -> None:
     assert listed(run, "app") == []
 
 
+def test_the_document_of_a_change_tells_the_new_status(run: Run, old: str) -> None:
+    credential_id = listed(run, "app")[0]["credential_id"]
+    told = [
+        json.loads(run("retire", "app", credential_id, option, "--json").stdout)
+        for option in ("--force", "--reactivate")
+    ]
+
+    assert [document["done"] for document in told] == ["deactivated", "reactivated"]
+    assert [document["key"]["status"] for document in told] == ["Inactive", "Active"]
+
+
+def test_a_key_is_not_deleted_and_brought_back_at_once(run: Run, old: str) -> None:
+    credential_id = listed(run, "app")[0]["credential_id"]
+
+    assert run("retire", "app", credential_id, "--delete", "--reactivate").exit_code == 2
+    assert listed(run, "app")[0]["status"] == "Active"
+
+
 def test_an_active_key_is_not_deleted(run: Run, old: str) -> None:
     credential_id = listed(run, "app")[0]["credential_id"]
     result = run("retire", "app", credential_id, "--delete")
@@ -390,6 +417,14 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
     assert result.exit_code == 0, result.output
     assert said in result.stdout
     assert listed(run, "app") == before
+
+
+def test_a_dry_run_lists_its_steps_in_a_document(run: Run, old: str) -> None:
+    result = run("create", "app", "--stdout", "--dry-run", "--json")
+
+    document = json.loads(result.stdout)
+    assert (document["ok"], document["dry_run"]) == (True, True)
+    assert document["steps"][0].startswith("make a key for the user app")
 
 
 def test_a_dry_run_of_a_rotation_that_was_cut_short_says_that_it_goes_on(

@@ -108,6 +108,15 @@ def test_a_pasted_denial_can_be_masked() -> None:
     assert "123456789012" not in result.stdout
 
 
+def test_a_masked_document_names_no_account(policies: list[str]) -> None:
+    result = run("explain", *policies, "--message", "-", "--redact", "--json", text=DENIED)
+
+    document = json.loads(result.stdout)
+    assert "123456789012" not in result.stdout
+    assert document["action"] == "bedrock:CallWithBearerToken"
+    assert [one["sid"] for one in document["statements"]] == ["DenyShortTermKeyUse"]
+
+
 def test_json_is_one_document(policies: list[str]) -> None:
     result = run("explain", *policies, "--token-type", "SHORT_TERM", "--json")
 
@@ -201,6 +210,24 @@ def test_what_an_answer_depends_on_is_named_and_can_be_given(tmp_path: Path) -> 
     assert answer(*asked, "--context", f"aws:PrincipalArn={session}") == ("not denied", 0)
 
 
+def test_a_condition_key_given_twice_has_both_values_and_one_without_a_value_is_absent(
+    tmp_path: Path,
+) -> None:
+    all_of: dict[str, Any] = {"ForAllValues:StringEquals": {"aws:TagKeys": ["team", "cost"]}}
+    path = tmp_path / "scp.json"
+
+    def outcome(null: bool, *values: str) -> str:
+        condition = {**all_of, "Null": {"aws:TagKeys": str(null).lower()}}
+        statement = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}
+        path.write_text(json.dumps({"Version": "2012-10-17", "Statement": statement}))
+        given = [word for value in values for word in ("--context", f"aws:TagKeys={value}")]
+        return answer("--scp", str(path), "--token-type", "LONG_TERM", *given)[0]
+
+    assert outcome(False, "team", "cost") == "denied"
+    assert outcome(False, "team", "cost", "other") == "not denied"
+    assert outcome(True, "") == "denied"
+
+
 @pytest.mark.parametrize("kind", ["--boundary", "--vpc-endpoint"])
 def test_what_the_only_policy_of_its_kind_does_not_allow_is_denied(
     tmp_path: Path, kind: str
@@ -224,6 +251,16 @@ def test_a_key_that_never_expires_slips_through_a_limit_on_the_age(tmp_path: Pat
     assert linted.exit_code == 4
     findings = {one["id"]: one["statement"] for one in json.loads(linted.stdout)["findings"]}
     assert findings == {"age-without-null": 0, "reset-open": 0}
+
+
+def test_a_finding_is_printed_with_an_example_and_what_mends_it(tmp_path: Path) -> None:
+    result = run("lint", written(tmp_path, "max-age", "5"))
+
+    place, example, fix = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert place.startswith(f"{tmp_path / 'max-age.json'} Statement[0]: information reset-open: ")
+    assert example.startswith("    For example: ")
+    assert fix.startswith("    To mend it: ")
 
 
 def test_the_lint_of_a_clean_policy_ends_with_zero(tmp_path: Path) -> None:
@@ -258,6 +295,8 @@ def test_a_policy_can_be_printed_as_infrastructure(arguments: list[str], expecte
         ["deny-all", "--except", "role/admin"],
         ["explain", "--scp", "x", "--token-type", "LONG_TERM", "--context", "aws:SourceIp"],
         ["explain", "--token-type", "LONG_TERM"],
+        ["explain", "--message", DENIED],
+        ["explain", "--message", "-", "--key", "-"],
     ],
 )
 def test_options_that_say_nothing_are_a_matter_of_usage(arguments: list[str]) -> None:

@@ -345,6 +345,18 @@ def test_a_function_that_hangs_is_one_error_within_its_time() -> None:
     stop.set()
 
 
+def test_a_function_that_hangs_is_one_error_on_an_event_loop_too() -> None:
+    stop = threading.Event()
+
+    def hang() -> str:
+        stop.wait(30)
+        return FIRST
+
+    with pytest.raises(errors.ConfigurationError, match=r"none within 0\.01 s"):
+        asyncio.run(CallableKey(hang, timeout=0.01).get_key_async())
+    stop.set()
+
+
 def test_a_coroutine_that_hangs_is_one_error_within_its_time() -> None:
     async def hang() -> str:
         await asyncio.Event().wait()

@@ -85,6 +85,36 @@ def test_a_chat_completion_calls_a_forced_tool_and_reads_its_result(chat: Any) -
     assert answered.choices[0].message.content == "The tool answered: sunny"
 
 
+def test_a_chat_completion_calls_the_tool_that_is_named(chat: Any) -> None:
+    other: Any = {"type": "function", "function": {"name": "time", "parameters": SCHEMA}}
+    named: Any = {"type": "function", "function": {"name": "weather"}}
+    reply = chat.create(model=GPT, messages=HELLO, tools=[other, FUNCTION], tool_choice=named)
+
+    assert [call.function.name for call in reply.choices[0].message.tool_calls] == ["weather"]
+
+
+@pytest.mark.parametrize("stop", ["STOP", ["HALT", "STOP"]])
+def test_a_chat_completion_ends_at_a_sequence_that_stops_it(
+    chat: Any, stop: str | list[str]
+) -> None:
+    turns: Any = [{"role": "user", "content": "Say STOP now"}]
+    whole = chat.create(model=GPT, messages=turns).choices[0]
+    stopped = chat.create(model=GPT, messages=turns, stop=stop).choices[0]
+
+    assert "STOP now" in whole.message.content
+    assert stopped.finish_reason == "stop"
+    assert "now" not in stopped.message.content
+
+
+@pytest.mark.parametrize("arguments", ["{", "[]"])
+def test_a_tool_call_whose_arguments_are_no_object_is_refused(chat: Any, arguments: str) -> None:
+    function = {"name": "weather", "arguments": arguments}
+    call = {"id": "call_1", "type": "function", "function": function}
+    turns: Any = [*HELLO, {"role": "assistant", "tool_calls": [call]}]
+    with pytest.raises(openai.BadRequestError, match="JSON object"):
+        chat.create(model=GPT, messages=turns, tools=[FUNCTION])
+
+
 def test_a_chat_completion_streams_a_tool_call(chat: Any) -> None:
     stream = chat.create(
         model=GPT, messages=HELLO, tools=[FUNCTION], tool_choice="required", stream=True
@@ -145,6 +175,26 @@ def test_a_message_uses_a_forced_tool_and_reads_its_result(messages: Any, stream
     assert (asked.content[0].name, asked.content[0].input) == ("weather", {"city": "text"})
     assert asked.stop_reason == "tool_use"
     assert answered.content[0].text == "The tool answered: sunny"
+
+
+def test_a_message_uses_one_of_its_tools_when_any_will_do(messages: Any) -> None:
+    reply = messages.create(
+        model=CLAUDE, messages=HELLO, max_tokens=100, tools=[TOOL], tool_choice={"type": "any"}
+    )
+
+    assert [block.type for block in reply.content] == ["tool_use"]
+
+
+def test_instructions_count_as_input_on_each_route(chat: Any, messages: Any) -> None:
+    instruction = "Answer as briefly as you can, in one word if there is one."
+    system: Any = {"role": "system", "content": instruction}
+    completions = [chat.create(model=GPT, messages=turns) for turns in (HELLO, [system, *HELLO])]
+    request: Any = {"model": CLAUDE, "messages": HELLO, "max_tokens": 100}
+    replies = [messages.create(**request), messages.create(**request, system=instruction)]
+
+    short, long = (completion.usage.prompt_tokens for completion in completions)
+    assert short < long
+    assert replies[0].usage.input_tokens < replies[1].usage.input_tokens
 
 
 CITED = say.cited_reply("So it is.", [{"title": "A book"}])
