@@ -326,14 +326,15 @@ class FakeBedrock:
         """Serve this double on loopback, for clients that the tested code makes by itself.
 
         Yields the environment variables that lead a client to it, `BedrockClient()` and boto3
-        alike; set them with `monkeypatch.setenv`. boto3 needs `tls`. A call without a step is
-        answered with a ValidationException, and raises its AssertionError at the end.
+        alike; set them with `monkeypatch.setenv`. boto3 needs `tls`. A call without a step,
+        or with a function that raises, is answered with a ValidationException; the error itself is
+        raised at the end.
 
         Needs the extra [local].
         """
         from bedrock_bearer.local.server import LocalServer
 
-        failures: list[AssertionError] = []
+        failures: list[Exception] = []
         with LocalServer(_Served(self, failures), tls=tls) as server:
             key = synthetic_key(TokenType.LONG_TERM)
             yield {**server.variables(REGION), "AWS_BEARER_TOKEN_BEDROCK": key}
@@ -399,16 +400,16 @@ class _Script(Script):
 class _Served:
     """A double behind a server: what it cannot answer is told at the end."""
 
-    def __init__(self, bedrock: FakeBedrock, failures: list[AssertionError]) -> None:
+    def __init__(self, bedrock: FakeBedrock, failures: list[Exception]) -> None:
         self._bedrock = bedrock
         self._failures = failures
 
     def handle(self, request: LocalRequest) -> LocalResponse:
         try:
             return self._bedrock.handle(request)
-        except AssertionError as error:
+        except Exception as error:  # noqa: BLE001 - a step may be a function of the test's own
             self._failures.append(error)
-            return invalid(str(error)).response()
+            return invalid(f"{type(error).__name__}: {error}").response()
 
 
 def _recorded(request: LocalRequest, operation: str, target: str) -> RecordedRequest:

@@ -341,6 +341,16 @@ def test_a_served_double_tells_at_the_end_what_it_could_not_answer(
         serve_a_call_without_a_reply()
 
 
+def test_a_served_double_tells_at_the_end_what_a_function_raised() -> None:
+    def reply(request: Any) -> Any:
+        raise KeyError("city")
+
+    url = "{AWS_ENDPOINT_URL}/model/" + MODEL + "/converse"
+
+    with pytest.raises(KeyError, match="city"), FakeBedrock(reply).serve() as variables:
+        httpx.post(url.format_map(variables), json={"messages": HELLO})
+
+
 TEST_WITH_THE_FIXTURE = """
 def test_one(fake_bedrock):
     fake_bedrock.reply("Hi")
