@@ -254,7 +254,9 @@ def _required(
     is_certain: bool = True,
 ) -> Requirement:
     decision = evaluate(policies, action, context, resource, partial=True)
-    if _UNKNOWN_ACCOUNT in resource and decision.effect == "implicit":
-        # An Allow may name the account, which is not known.
-        decision = evaluate(policies, action, context, "*", partial=True)
+    if decision.outcome == "denied" and _UNKNOWN_ACCOUNT in f"{resource} {context}":
+        # A policy may name the account, which is not known.
+        known = {key: text for key, text in context.items() if _UNKNOWN_ACCOUNT not in str(text)}
+        asked = "*" if _UNKNOWN_ACCOUNT in resource else resource
+        decision = evaluate(policies, action, known, asked, partial=True)
     return Requirement(action, resource, decision, is_certain)

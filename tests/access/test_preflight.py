@@ -189,6 +189,30 @@ def test_an_account_that_is_not_known_leaves_the_profile_open(resource: str, out
     assert result.outcome == outcome
 
 
+@pytest.mark.parametrize("account", [None, "123456789012", "210987654321"])
+def test_models_allowed_through_the_profile_of_an_account_depend_on_the_account(
+    account: str | None,
+) -> None:
+    through = {"StringLike": {"bedrock:InferenceProfileArn": PROFILE}}
+    result = checked(
+        allow([USE]),
+        allow("bedrock:InvokeModel", "arn:aws:bedrock:*:*:inference-profile/*"),
+        allow("bedrock:InvokeModel", model_arn("*"), Condition=through),
+        account=account,
+    )
+
+    outcomes = {None: "undecided", "123456789012": "allowed", "210987654321": "denied"}
+    assert result.outcome == outcomes[account]
+    assert bool(result.statements_to_add) == (result.outcome == "denied")
+
+
+def test_a_deny_of_all_but_the_profile_of_an_account_depends_on_the_account() -> None:
+    deny = {"Effect": "Deny", "Action": "bedrock:InvokeModel", "NotResource": [PROFILE, "*model/*"]}
+
+    assert checked(allow([USE, "bedrock:*"]), deny).outcome == "allowed"
+    assert checked(allow([USE, "bedrock:*"]), deny, account=None).outcome == "undecided"
+
+
 def test_a_rule_on_the_region_is_about_the_region_that_a_profile_routes_to() -> None:
     elsewhere = {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}
     deny = {
