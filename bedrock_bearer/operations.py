@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bedrock_bearer.converse.base import load_json, read_model
-from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
+from bedrock_bearer.converse.options import ConverseOptions
 from bedrock_bearer.converse.request import ConverseRequest
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.errors import (
@@ -127,7 +127,6 @@ def count_tokens(
     """
     from bedrock_bearer.converse.count_tokens import CountTokensRequest
 
-    check_options("count_tokens", options, CountTokensOptions)
     _, body = _request(CountTokensRequest.build, model_id, messages, **options)
     path = f"/model/{path_segment(model_id)}/count-tokens"
     return Operation("CountTokens", "POST", path, body, _read_count, model_id)

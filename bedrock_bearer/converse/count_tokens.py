@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 """
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from bedrock_bearer.converse.base import (
 )
 from bedrock_bearer.converse.blocks import SystemContentBlock
 from bedrock_bearer.converse.message import Message
+from bedrock_bearer.converse.options import CountTokensOptions
 from bedrock_bearer.converse.request import (
     checked_model_id,
     read_input,
@@ -25,14 +26,10 @@ from bedrock_bearer.converse.request import (
     with_tools,
 )
 from bedrock_bearer.converse.tools import ToolConfiguration
+from bedrock_bearer.signatures import check_options, spell_out_options
 
 if TYPE_CHECKING:
-    from bedrock_bearer.converse.inputs import (
-        MessagesInput,
-        SystemInput,
-        ToolConfigInput,
-        ToolsInput,
-    )
+    from bedrock_bearer.converse.inputs import MessagesInput
 
 __all__ = [
     "ConverseTokensInput",
@@ -84,26 +81,25 @@ class CountTokensRequest(WireModel):
     input: CountTokensInput
 
     @classmethod
+    @spell_out_options(CountTokensOptions)
     def build(
         cls,
         model_id: str,
         messages: "MessagesInput",
-        *,
-        system: "SystemInput | None" = None,
-        tool_config: "ToolConfigInput | None" = None,
-        tools: "ToolsInput | None" = None,
-        additional_model_request_fields: Any = None,
+        **options: Unpack[CountTokensOptions],
     ) -> "CountTokensRequest":
         """Build a request from the arguments of `ConverseRequest.build` that have tokens.
 
         Raises:
             ValueError: an argument is not valid; see `ConverseRequest.build`.
+            TypeError: there is no such option.
         """
+        check_options("count_tokens", options, CountTokensOptions)
         given = {
             "messages": read_messages(messages, model_id, None),
-            "system": read_system(system),
-            "tool_config": with_tools(tool_config, tools),
-            "additional_model_request_fields": additional_model_request_fields,
+            "system": read_system(options.get("system")),
+            "tool_config": with_tools(options.get("tool_config"), options.get("tools")),
+            "additional_model_request_fields": options.get("additional_model_request_fields"),
         }
         body = read_input(
             ConverseTokensRequest,

@@ -3,14 +3,16 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Unpack
 
 from pydantic import BaseModel, Field, ValidationError
 
 from bedrock_bearer.converse.base import Document, WireModel, read_model
 from bedrock_bearer.converse.inference import InferenceConfiguration
 from bedrock_bearer.converse.message import Message
+from bedrock_bearer.converse.options import ConverseOptions
+from bedrock_bearer.signatures import check_options, spell_out_options
 
 # The modules with tools and with rarer settings are imported when a request has some.
 if TYPE_CHECKING:
@@ -22,18 +24,7 @@ if TYPE_CHECKING:
         PromptVariableValues,
         ServiceTier,
     )
-    from bedrock_bearer.converse.inputs import (
-        GuardrailConfigInput,
-        InferenceConfigInput,
-        MessagesInput,
-        OutputConfigInput,
-        PerformanceConfigInput,
-        PromptVariablesInput,
-        ServiceTierInput,
-        SystemInput,
-        ToolConfigInput,
-        ToolsInput,
-    )
+    from bedrock_bearer.converse.inputs import MessagesInput
     from bedrock_bearer.converse.tools import ToolConfiguration
 else:
     from bedrock_bearer.converse.base import Deferred
@@ -75,61 +66,40 @@ class ConverseRequest(WireModel):
     project_identifier: str | None = None
 
     @classmethod
+    @spell_out_options(ConverseOptions)
     def build(
         cls,
         model_id: str,
         messages: "MessagesInput | None" = None,
-        *,
-        system: "SystemInput | None" = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        stop_sequences: Sequence[str] | None = None,
-        inference_config: "InferenceConfigInput | None" = None,
-        tool_config: "ToolConfigInput | None" = None,
-        tools: "ToolsInput | None" = None,
-        guardrail_config: "GuardrailConfigInput | None" = None,
-        additional_model_request_fields: Any = None,
-        additional_model_response_field_paths: Sequence[str] | None = None,
-        prompt_variables: "PromptVariablesInput | None" = None,
-        request_metadata: Mapping[str, str] | None = None,
-        performance_config: "PerformanceConfigInput | None" = None,
-        service_tier: "ServiceTierInput | None" = None,
-        output_config: "OutputConfigInput | None" = None,
-        project_identifier: str | None = None,
+        **options: Unpack[ConverseOptions],
     ) -> "ConverseRequest":
         """Build a request from models, from the dicts that boto3 takes, or from plain text.
 
-        `messages` is one message or a list of them; a text is a message of the user. It may be
-        left out only for a prompt of Prompt management. A message's content, `system`,
-        `performance_config` and `service_tier` may be plain text. `max_tokens`, `temperature`,
-        `top_p` and `stop_sequences` are put into `inference_config`, `tools` into `tool_config`.
+        Args:
+            model_id: a model id, an inference profile or an ARN.
+            messages: one message or a list of them; a text is a message of the user. They may be
+                left out only for a prompt of Prompt management. A message's content may be plain
+                text.
+            options: see `ConverseOptions`.
 
         Raises:
             ValueError: an argument is not valid. The message is one sentence that names the place,
                 such as `messages[2].content[0]`.
+            TypeError: there is no such option.
         """
-        given = {
+        check_options("converse", options, ConverseOptions)
+        given: dict[str, Any] = {**options}
+        tools = given.pop("tools", None)
+        inline = {name: given.pop(name, None) for name in InferenceConfiguration.model_fields}
+        given |= {
             "model_id": checked_model_id(model_id),
-            "messages": read_messages(messages, model_id, prompt_variables),
-            "system": read_system(system),
-            "inference_config": _inference_config(
-                inference_config,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                top_p=top_p,
-                stop_sequences=stop_sequences,
-            ),
-            "tool_config": with_tools(tool_config, tools),
-            "guardrail_config": guardrail_config,
-            "additional_model_request_fields": additional_model_request_fields,
-            "additional_model_response_field_paths": additional_model_response_field_paths,
-            "prompt_variables": _prompt_variables(prompt_variables),
-            "request_metadata": request_metadata,
-            "performance_config": _text_as("latency", performance_config),
-            "service_tier": _text_as("type", service_tier),
-            "output_config": output_config,
-            "project_identifier": project_identifier,
+            "messages": read_messages(messages, model_id, given.get("prompt_variables")),
+            "system": read_system(given.get("system")),
+            "inference_config": _inference_config(given.get("inference_config"), inline),
+            "tool_config": with_tools(given.get("tool_config"), tools),
+            "prompt_variables": _prompt_variables(given.get("prompt_variables")),
+            "performance_config": _text_as("latency", given.get("performance_config")),
+            "service_tier": _text_as("type", given.get("service_tier")),
         }
         return read_input(cls, {name: value for name, value in given.items() if value is not None})
 
@@ -205,7 +175,7 @@ def as_list(value: Any, name: str) -> list[Any]:
     )
 
 
-def _inference_config(config: Any, **inline: Any) -> Any:
+def _inference_config(config: Any, inline: dict[str, Any]) -> Any:
     inline = {name: value for name, value in inline.items() if value is not None}
     if config is None:
         return inline or None

@@ -8,23 +8,28 @@ from typing import Any
 import pytest
 
 from bedrock_bearer import AsyncBedrockClient, BedrockClient
-from bedrock_bearer.converse import ConverseRequest, CountTokensRequest
+from bedrock_bearer.converse import (
+    ConverseRequest,
+    ConverseTokensRequest,
+    CountTokensRequest,
+    InferenceConfiguration,
+)
 from bedrock_bearer.converse.options import ConverseOptions, CountTokensOptions
 from bedrock_bearer.local import local_async_client, local_client
 from bedrock_bearer.testing import FakeBedrock
 
 CLIENTS = [BedrockClient, AsyncBedrockClient]
 METHODS = [
-    ("converse", ConverseOptions, ConverseRequest),
-    ("converse_stream", ConverseOptions, ConverseRequest),
-    ("count_tokens", CountTokensOptions, CountTokensRequest),
+    ("converse", ConverseOptions),
+    ("converse_stream", ConverseOptions),
+    ("count_tokens", CountTokensOptions),
 ]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize(("name", "options", "_"), METHODS)
+@pytest.mark.parametrize(("name", "options"), METHODS)
 def test_every_option_of_a_call_is_in_its_signature_and_explained_in_its_help(
-    client: type, name: str, options: type, _: type
+    client: type, name: str, options: type
 ) -> None:
     method = getattr(client, name)
     parameters = inspect.signature(method).parameters
@@ -55,12 +60,21 @@ def test_a_client_of_a_local_bedrock_names_the_options_of_every_client(
     assert all(f"{option}: " in inspect.getdoc(made_by) for option in given)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(("_", "options", "request_type"), METHODS)
-def test_the_options_of_a_call_are_those_that_its_request_takes(
-    _: str, options: type, request_type: type[ConverseRequest] | type[CountTokensRequest]
+def test_every_option_of_a_call_has_its_place_in_the_request() -> None:
+    places = {*ConverseRequest.model_fields, *InferenceConfiguration.model_fields, "tools"}
+    counted = {*ConverseTokensRequest.model_fields, "tools"}
+
+    assert {"model_id", "messages", *ConverseOptions.__annotations__} == places
+    assert {"messages", *CountTokensOptions.__annotations__} == counted
+
+
+@pytest.mark.parametrize("request_type", [ConverseRequest, CountTokensRequest])
+def test_a_request_made_by_hand_takes_no_option_that_does_not_exist(
+    request_type: type[ConverseRequest] | type[CountTokensRequest],
 ) -> None:
-    taken = inspect.signature(request_type.build).parameters
-    assert {"model_id", "messages", *options.__annotations__} == set(taken)
+    misspelt: Any = {"tool": []}
+    with pytest.raises(TypeError, match="Did you mean 'tools'"):
+        request_type.build("amazon.nova-micro-v1:0", "Hello", **misspelt)
 
 
 @pytest.mark.parametrize("make", [local_client, local_async_client])

@@ -42,7 +42,7 @@ def after_a_first_call() -> Any:
 
 def test_a_first_call_imports_and_builds_only_what_it_uses() -> None:
     assert after_a_first_call() == {
-        "modules": ["base", "content", "inference", "message", "request", "response"],
+        "modules": ["base", "content", "inference", "message", "options", "request", "response"],
         "built": [],
     }
 

@@ -30,14 +30,14 @@ LAYERS = (
     ("streams",),
     ("call",),
     ("operations",),
-    ("settings", "signatures", "stream_reader"),
+    ("settings", "stream_reader"),
     ("wire",),
     ("keys",),
     ("regions",),
     ("errors",),
     ("access", "converse"),
     ("keys.description",),
-    ("facts", "lazy", "version"),
+    ("facts", "lazy", "signatures", "version"),
 )
 """From the top down. A room imports from rooms below it, not from those in its own row."""
 
