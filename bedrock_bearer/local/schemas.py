@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_DEPTH = 32
+MAX_VALUES = 1_000
+"""So many values are made for one schema; a recursive schema could ask for any number."""
+DEPTH_OF_NULLS = 8
+"""Below this depth a value is null where it may be: the schema may be recursive."""
 
 _TEXT_OF_FORMAT = {
     "date": "2026-01-01",
     "date-time": "2026-01-01T00:00:00Z",
+    "duration": "PT1S",
     "email": "somebody@example.com",
+    "hostname": "example.com",
     "ipv4": "127.0.0.1",
+    "ipv6": "::1",
     "time": "00:00:00Z",
     "uri": "https://example.com/",
     "uuid": "00000000-0000-4000-8000-000000000000",
@@ -30,9 +37,11 @@ def example_of(schema: Any) -> Any:
 class _Examples:
     def __init__(self, root: Any) -> None:
         self._root = root
+        self._left = MAX_VALUES
 
     def of(self, schema: Any, depth: int) -> Any:
-        if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+        self._left -= 1
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._left < 0:
             return {}
         if "$ref" in schema:
             return self.of(self._find(schema["$ref"]), depth + 1)
@@ -42,8 +51,10 @@ class _Examples:
             if _items(schema.get(values)):
                 return schema[values][0]
         for choice in ("anyOf", "oneOf"):
-            if _items(schema.get(choice)):
-                return self.of(self._merged(schema, schema[choice][0], choice), depth + 1)
+            if options := _items(schema.get(choice)):
+                if depth > DEPTH_OF_NULLS and {"type": "null"} in options:
+                    return None
+                return self.of(self._merged(schema, options[0], choice), depth + 1)
         if _items(schema.get("allOf")):
             merged: Any = schema
             for part in schema["allOf"]:
@@ -63,7 +74,8 @@ class _Examples:
             case "array":
                 first = [self.of(item, depth + 1) for item in _items(schema.get("prefixItems"))]
                 missing = min(_integer(schema.get("minItems")) - len(first), 100)
-                return first + [self.of(schema.get("items", {}), depth + 1)] * missing
+                items = schema.get("items", {})
+                return first + [self.of(items, depth + 1) for _ in range(missing)]
             case "string":
                 text = _TEXT_OF_FORMAT.get(str(schema.get("format")), "text")
                 length = min(_integer(schema.get("minLength")), 10_000)
@@ -94,7 +106,9 @@ class _Examples:
         return found
 
     def _merged(self, schema: Mapping[str, Any], part: Any, keyword: str) -> dict[str, Any]:
-        while isinstance(part, Mapping) and "$ref" in part:
+        for _ in range(MAX_DEPTH):
+            if not isinstance(part, Mapping) or "$ref" not in part:
+                break
             part = self._find(part["$ref"])
         rest = {name: value for name, value in schema.items() if name != keyword}
         part = _mapping(part)

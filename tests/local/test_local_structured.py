@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
@@ -30,11 +30,17 @@ class Tree(BaseModel):
     children: list[Tree | Leaf] = Field(max_length=3)
 
 
+class Chain(BaseModel):
+    size: int
+    next: Chain | None
+
+
 class Everything(BaseModel):
     name: str = Field(min_length=9, max_length=12)
     born: date
     seen: AwareDatetime
     id: UUID
+    took: timedelta
     age: int = Field(ge=18, le=99)
     colour: Colour
     tree: Tree
@@ -43,7 +49,16 @@ class Everything(BaseModel):
     scores: dict[str, float]
 
 
-SCHEMAS: list[Any] = [Everything, Tree, Leaf, list[int], Colour, int | None, tuple[str, bool]]
+SCHEMAS: list[Any] = [
+    Everything,
+    Tree,
+    Chain,
+    Leaf,
+    list[int],
+    Colour,
+    int | None,
+    tuple[str, bool],
+]
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
@@ -64,10 +79,23 @@ def test_an_example_fits_its_schema(kind: Any) -> None:
         {"type": []},
         {"required": "x", "properties": 3},
         {"minLength": "x", "type": "string"},
+        {"anyOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/a"}}},
     ],
 )
 def test_any_schema_has_an_example(schema: Any) -> None:
     json.dumps(example_of(schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": list("abcd"), "properties": {name: {"$ref": "#"} for name in "abcd"}},
+        {"type": "array", "minItems": 100, "items": {"$ref": "#"}},
+    ],
+    ids=["properties", "items"],
+)
+def test_a_schema_that_asks_for_ever_more_has_a_small_example(schema: Any) -> None:
+    assert len(json.dumps(example_of(schema))) < 100_000
 
 
 @pytest.fixture
