@@ -43,7 +43,11 @@ from bedrock_bearer.facts import CREATE_KEY
 MOST_COMPLETIONS = 3000
 _MOST_VALUES = 500
 _OTHER = "something-else"
-_NO_USER = r"arn:[^:]*:(?!iam:)[a-z0-9-]+:|arn:[^:]*:iam:.*:(?!user/)[a-z-]+/[^:]*$"
+_NO_USER = (
+    r"arn:[^:]*:(?!iam:)[a-z0-9-]+:|arn:[^:]*:iam:[^:]*:[^:]*:(?:group|instance-profile|mfa|"
+    r"oidc-provider|policy|role|saml-provider|server-certificate)/"
+)
+"""Patterns that match no IAM user."""
 _OTHER_USER = "arn:aws:iam::000000000000:user/something-else"
 _EMPTY = Context({})
 _VARIABLE = r"\$\{([^}]*)\}"
@@ -152,7 +156,10 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
     """Return the values to try for one condition key, or for the resource."""
     if name == RESOURCE:
         texts = [text for placed in statements for text in _resources(placed) if text != "*"]
-        return _unique([*filter(_can_be(request.action), _instances(texts)), _OTHER_USER])
+        if request.action.lower() == CREATE_KEY.lower():
+            # A key is created for a user.
+            texts = [text for text in texts if not re.match(_NO_USER, text)]
+        return _unique([*_instances(texts), _OTHER_USER])
     tests = [test for placed in statements for test in _tests_of(name, placed)]
     known = request.context.get(name)
     if isinstance(known, RoleOfSession):
@@ -171,12 +178,6 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
 def _is_typed(base: str) -> bool:
     kind = base.rpartition(":")[2]
     return kind in ("bool", "null") or kind.endswith("ipaddress") or kind[:4] in ("nume", "date")
-
-
-def _can_be(action: str) -> Callable[[str], bool]:
-    """Return whether a resource can be the action's: a key is created for an IAM user."""
-    is_creation = action.lower() == CREATE_KEY.lower()
-    return lambda resource: not (is_creation and re.match(_NO_USER, resource))
 
 
 def _tests_of(name: str, placed: PlacedStatement) -> Iterator[tuple[str, list[str]]]:

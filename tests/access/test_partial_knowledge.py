@@ -460,7 +460,7 @@ def test_rules_that_cover_every_value_of_a_kind_deny(conditions: list[dict[str, 
 
 def test_a_key_is_created_for_a_user_and_not_for_a_role() -> None:
     users = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:aws:iam::*:user/*"}
-    roles = {"Effect": "Deny", "Action": "iam:*", "Resource": "arn:aws:iam::*:role/admin"}
+    roles = {"Effect": "Deny", "Action": "iam:*", "Resource": "arn:aws:iam::*:role/admin-*"}
     policy = {"Version": "2012-10-17", "Statement": [users, roles]}
 
     assert evaluate([policy], CREATE, {}, partial=True).outcome == "allowed"
