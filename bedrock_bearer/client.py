@@ -247,7 +247,9 @@ class BedrockClient(BaseClient["HttpxClient"]):
             messages: a text, a message or a list of messages; each a model object or the dict
                 that the API takes. Left out only for a prompt of Prompt management.
             output_type: a class, dataclass, TypedDict or list of them: the reply's `parsed` is one.
-                The model is held to its JSON Schema, or has to call a tool with it as input.
+                The model is held to its JSON Schema, or has to call a tool with it as input. To go
+                on with the conversation, append the output as a text of the assistant: a tool
+                that was called would have to be answered.
             timeout: seconds for one attempt, instead of the client's.
             deadline: seconds for the whole call, instead of the client's.
             options: see `ConverseOptions`.

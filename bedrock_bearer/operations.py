@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bedrock_bearer.converse.base import load_json, read_model
 from bedrock_bearer.converse.options import ConverseOptions
-from bedrock_bearer.converse.request import ConverseRequest
+from bedrock_bearer.converse.request import ConverseRequest, checked_model_id
 from bedrock_bearer.converse.response import ConverseResponse
 from bedrock_bearer.errors import (
     BedrockError,
@@ -169,7 +169,7 @@ def _for_output(
 
     try:
         output = output_of(output_type)
-        ways = output.ways(model_id)
+        ways = output.ways(checked_model_id(model_id))
         return _asking_for_output(build, output, ways, model_id, messages, options)
     except (ValueError, TypeError) as error:
         problem = str(error)
@@ -183,6 +183,7 @@ def _asking_for_output(
     model_id: str,
     messages: Any,
     options: Mapping[str, Any],
+    first_refusal: BedrockError | None = None,
 ) -> Operation[Any]:
     way, *others = ways
     operation = build(model_id, messages, output.options_with_output(way, options))
@@ -192,12 +193,17 @@ def _asking_for_output(
         is_refusal = isinstance(error, InvalidRequestError) and output.is_refusal(
             way, error.message
         )
-        if not others or not is_refusal:
+        if not is_refusal:
             return None
-        output.remember(model_id, others[0])
-        return _asking_for_output(build, output, others, model_id, messages, options)
+        refusal = first_refusal or error
+        if not others:
+            # No way helps: the request itself is wrong. The best way's refusal says most.
+            raise refusal
+        return _asking_for_output(build, output, others, model_id, messages, options, refusal)
 
     def read(response: WireResponse, key: KeyDescription) -> Any:
+        if first_refusal is not None:
+            output.remember(model_id, way)
         result = operation.read(response, key)
         if isinstance(result, ConverseResponse):
             return _with_output(result, output)

@@ -34,6 +34,7 @@ from pydantic import TypeAdapter, ValidationError, create_model
 
 from bedrock_bearer.converse.output_models import OUTPUT_CONFIG_MODELS
 from bedrock_bearer.converse.problems import sentence
+from bedrock_bearer.converse.request import checked_tools
 from bedrock_bearer.converse.schemas import name_of, output_schema, tool_schema, written_out
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ OUTPUT_CONFIG = "outputConfig"
 FORCED_TOOL = "forced tool"
 OFFERED_TOOL = "offered tool"
 
+# A message about results is about the conversation: tools that were called and not answered.
+_ABOUT_TOOLS = re.compile(r"(?!.*tool_?result).*tool", re.I | re.S)
 _REFUSALS = {
-    OUTPUT_CONFIG: re.compile(r"output_?config|text_?format|structured|schema|grammar", re.I),
-    FORCED_TOOL: re.compile(r"tool", re.I),
-    OFFERED_TOOL: re.compile(r"tool", re.I),
+    OUTPUT_CONFIG: re.compile(
+        r".*(output_?config|text_?format|structured|schema|grammar)", re.I | re.S
+    ),
+    FORCED_TOOL: _ABOUT_TOOLS,
+    OFFERED_TOOL: _ABOUT_TOOLS,
 }
 """What a 400 says if it is about that way, and not about something else in the request."""
 
@@ -104,7 +109,7 @@ class Output(Generic[OutputT]):
 
     def is_refusal(self, way: str, message: str) -> bool:
         """Return whether a 400 of AWS refuses this way of asking."""
-        return _REFUSALS[way].search(message) is not None
+        return _REFUSALS[way].match(message) is not None
 
     def remember(self, model_id: str, way: str) -> None:
         """Start with this way in later calls."""
@@ -114,17 +119,17 @@ class Output(Generic[OutputT]):
     def options_with_output(self, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a call with the output asked for."""
         if way == OUTPUT_CONFIG:
-            return {**options, "output_config": self._output_config(options.get("output_config"))}
-        config, tools = _wire(options.get("tool_config")), options.get("tools") or ()
+            return {**options, "output_config": self._output_config(options)}
+        config, tools = _wire(options, "tool_config"), checked_tools(options.get("tools") or ())
         if way == FORCED_TOOL and not config.get("toolChoice"):
             is_alone = not config.get("tools") and not tools
             config["toolChoice"] = {"tool": {"name": self.tool_name}} if is_alone else {"any": {}}
         return {**options, "tool_config": config, "tools": [*tools, self._tool()]}
 
-    def _output_config(self, given: Any) -> dict[str, Any]:
+    def _output_config(self, options: Mapping[str, Any]) -> dict[str, Any]:
         definition = {"name": self.name, "schema": json.dumps(self._output_schema)}
         text_format = {"type": "json_schema", "structure": {"jsonSchema": definition}}
-        return {**_wire(given), "textFormat": text_format}
+        return {**_wire(options, "output_config"), "textFormat": text_format}
 
     def _tool(self) -> dict[str, Any]:
         about = f" {self._schema['description']}" if "description" in self._schema else ""
@@ -252,8 +257,11 @@ def _typed_dict(annotation: Any, made: dict[Any, Any]) -> Any:
     return replacement
 
 
-def _wire(given: Any) -> dict[str, Any]:
+def _wire(options: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a copy of a configuration that the caller gave, as a dict."""
-    if given is None:
-        return {}
-    return given.to_wire() if hasattr(given, "to_wire") else dict(given)
+    given = options.get(name) or {}
+    if hasattr(given, "to_wire"):
+        return dict(given.to_wire())
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{name}: Input should be a dict or a model, not {type(given).__name__}")
+    return dict(given)

@@ -195,10 +195,15 @@ def with_tools(config: Any, tools: Any) -> Any:
         return config
     from bedrock_bearer.converse.functions import tool_of
 
-    if not isinstance(tools, Iterable) or isinstance(tools, (str, Mapping, BaseModel)):
-        raise ValueError(f"tools: Input should be a list of tools, not {type(tools).__name__}")
+    tools = checked_tools(tools)
     given = config.to_wire() if isinstance(config, WireModel) else config or {}
     return {**given, "tools": [*given.get("tools", ()), *map(tool_of, tools)]}
+
+
+def checked_tools(tools: Any) -> list[Any]:
+    if isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping, BaseModel)):
+        return list(tools)
+    raise ValueError(f"tools: Input should be a list of tools, not {type(tools).__name__}")
 
 
 def _prompt_variables(variables: Any) -> Any:

@@ -626,6 +626,52 @@ def test_where_aws_refuses_to_force_a_tool_it_is_offered(
     assert "toolChoice" not in seen[0]["toolConfig"]
 
 
+def test_where_aws_refuses_every_way_the_first_refusal_is_raised_and_no_way_is_remembered(
+    client: ClientHandle, bedrock: LocalBedrock
+) -> None:
+    class Town(BaseModel):
+        name: str
+
+    seen: list[Request] = []
+    bedrock.script(
+        error("ValidationException", "The tool 'weather' is not valid."),
+        error("ValidationException", "The tool 'weather' is still not valid."),
+        error("ValidationException", "This model doesn't support the outputConfig field."),
+        answering({"name": "Ulm"}, seen),
+    )
+
+    with pytest.raises(InvalidRequestError, match="The tool 'weather' is not valid"):
+        client.converse(WITHOUT, output_type=Town)
+
+    assert client.converse(WITHOUT, output_type=Town).parsed == Town(name="Ulm")
+    assert seen[0]["toolConfig"]["toolChoice"] == {"tool": {"name": "answer_with_Town"}}
+
+
+def test_a_tool_that_was_not_answered_is_no_refusal_of_tools(
+    client: ClientHandle, bedrock: LocalBedrock
+) -> None:
+    bedrock.script(answering(ROME))
+    first = client.converse(WITHOUT, "Rome?", output_type=City)
+
+    with pytest.raises(InvalidRequestError, match="Expected toolResult blocks"):
+        client.converse(WITHOUT, ["Rome?", first.message, "And Bonn?"], output_type=City)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"model_id": 5}, "model_id: Input should be a string, not int"),
+        ({"tools": 5}, "tools: Input should be a list of tools, not int"),
+        ({"tool_config": 5}, "tool_config: Input should be a dict or a model, not int"),
+    ],
+)
+def test_a_wrong_option_beside_an_output_type_is_named(
+    client: ClientHandle, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^The call was not sent: {problem}$"):
+        client.converse(**{"model_id": WITHOUT, "output_type": City, **options})
+
+
 def test_a_refusal_of_something_else_is_raised_at_once(
     client: ClientHandle, bedrock: LocalBedrock
 ) -> None:
