@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bedrock_bearer.cli.group import check_sources
-from bedrock_bearer.cli.outcome import OK, REFUSED, UNDECIDED, print_json
+from bedrock_bearer.cli.outcome import REFUSED
 from bedrock_bearer.cli.policy_aws import AwsAnswers, ask_about_action, ask_about_denial
 from bedrock_bearer.cli.policy_files import LAYERS, read_policy, refuse
+from bedrock_bearer.cli.policy_output import PolicyOutput
 from bedrock_bearer.cli.policy_preflight import (
     ModelQuestion,
     document_of,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.description import KeyDescription
 
 Command = Callable[..., None]
-
-_EXIT_CODES = {"allowed": OK, "not denied": OK, "denied": REFUSED, "undecided": UNDECIDED}
 
 
 def _files(name: str, text: str) -> Callable[[Command], Command]:
@@ -97,7 +96,7 @@ def explain(**options: Any) -> None:
     """
     asked = _Asked(**options)
     asked.check()
-    output = _Output(asked.as_json, asked.redact)
+    output = PolicyOutput(asked.as_json, asked.redact)
     key = _key(asked.key_source, asked.token_type)
     policies = _policies(asked)
     if asked.message == "-":
@@ -186,44 +185,6 @@ def _of_role(known: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """How the answer is printed: as lines or as one JSON document, masked or not."""
-
-    as_json: bool
-    redact: bool
-
-    def end(self, document: dict[str, Any], lines: list[str], code: int) -> NoReturn:
-        """Print the answer, and exit."""
-        if self.as_json:
-            document = {"ok": code == OK, "exit_code": code, **document}
-            print_json(self._masked(document))
-        else:
-            for unread in document.get("unread") or []:
-                click.echo(self._masked(f"Not read: {unread}"), err=True)
-            for problem in document.get("unanswered") or []:
-                click.echo(self._masked(problem), err=True)
-            for line in lines:
-                click.echo(self._masked(line))
-        sys.exit(code)
-
-    def end_answer(self, outcome: str, lines: list[str], document: dict[str, Any]) -> NoReturn:
-        """Print the answer to a question about policies, and exit with its code."""
-        common = {"outcome": outcome, "certainty": None, "explanation": "\n".join(lines)}
-        self.end({**common, **document}, lines, _EXIT_CODES[outcome])
-
-    def _masked(self, answer: Any) -> Any:
-        from bedrock_bearer.access.explanation import mask
-
-        if not self.redact:
-            return answer
-        if isinstance(answer, dict):
-            return {self._masked(name): self._masked(value) for name, value in answer.items()}
-        if isinstance(answer, (list, tuple)):
-            return [self._masked(value) for value in answer]
-        return mask(answer) if isinstance(answer, str) else answer
-
-
 def _key(source: str | None, token_type: str | None) -> KeyDescription | None:
     """Return the key that is asked about; a type that was given overrides the key's own."""
     from bedrock_bearer.keys.description import KeyDescription, TokenType
@@ -284,7 +245,7 @@ def _explain_denial(
     asked: _Asked,
     policies: PolicySet,
     fetched: FetchedPolicies | None,
-    output: _Output,
+    output: PolicyOutput,
 ) -> NoReturn:
     from bedrock_bearer.access.explanation import explain_denial
     from bedrock_bearer.access.governing import GoverningPolicy
@@ -373,7 +334,7 @@ def _explain_decision(
     asked: _Asked,
     policies: PolicySet,
     fetched: FetchedPolicies | None,
-    output: _Output,
+    output: PolicyOutput,
 ) -> NoReturn:
     from bedrock_bearer.access.questions import ask
 
@@ -428,7 +389,7 @@ def _explain_call(
     asked: _Asked,
     policies: PolicySet,
     fetched: FetchedPolicies | None,
-    output: _Output,
+    output: PolicyOutput,
 ) -> NoReturn:
     from bedrock_bearer.access.policy_set import OTHER_POLICIES
     from bedrock_bearer.regions import find_region

@@ -458,6 +458,59 @@ def test_a_renamed_user_keeps_the_old_name_in_its_keys(iam: Any, make_client: Cl
     assert runtime.converse(modelId=NOVA, messages=HELLO)["stopReason"] == "end_turn"
 
 
+def test_a_renamed_user_keeps_its_access_keys(
+    bedrock: LocalBedrock, iam: Any, make_client: ClientMaker
+) -> None:
+    iam.create_user(UserName="old")
+    own = make_client("iam", access_key=bedrock.create_access_key("old"))
+    iam.attach_user_policy(UserName="old", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+
+    iam.update_user(UserName="old", NewUserName="new")
+
+    assert own.get_user(UserName="new")["User"]["Arn"].endswith(":user/new")
+
+
+@pytest.mark.parametrize(
+    ("new_name", "code"), [("taken", "EntityAlreadyExists"), ("a b", "ValidationError")]
+)
+def test_a_user_keeps_its_name_where_the_new_one_will_not_do(
+    iam: Any, new_name: str, code: str
+) -> None:
+    iam.create_user(UserName="app")
+    iam.create_user(UserName="taken")
+    with pytest.raises(ClientError) as caught:
+        iam.update_user(UserName="app", NewUserName=new_name)
+
+    assert caught.value.response["Error"]["Code"] == code
+    assert iam.get_user(UserName="app")["User"]["UserName"] == "app"
+
+
+def test_a_key_takes_no_status_that_does_not_exist(iam: Any) -> None:
+    iam.create_user(UserName="app")
+    id_of_key = create_key(iam, "app")["ServiceSpecificCredentialId"]
+    with pytest.raises(ClientError, match="enum value set"):
+        iam.update_service_specific_credential(
+            UserName="app", ServiceSpecificCredentialId=id_of_key, Status="Asleep"
+        )
+
+
+def test_a_group_is_made_once_and_not_deleted_with_users_in_it(iam: Any) -> None:
+    iam.create_user(UserName="app")
+    iam.create_group(GroupName="callers")
+    iam.add_user_to_group(GroupName="callers", UserName="app")
+
+    refused: dict[str, Callable[[], Any]] = {
+        "EntityAlreadyExists": lambda: iam.create_group(GroupName="callers"),
+        "NoSuchEntity": lambda: iam.add_user_to_group(GroupName="callers", UserName="nobody"),
+        "DeleteConflict": lambda: iam.delete_group(GroupName="callers"),
+    }
+    for code, call in refused.items():
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert caught.value.response["Error"]["Code"] == code
+    assert [group["GroupName"] for group in iam.list_groups()["Groups"]] == ["callers"]
+
+
 def test_a_user_made_again_goes_on_counting_its_keys(iam: Any) -> None:
     iam.create_user(UserName="app")
     first = create_key(iam, "app")
