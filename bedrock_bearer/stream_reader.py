@@ -25,6 +25,7 @@ from bedrock_bearer.errors import (
 )
 from bedrock_bearer.wire.classify import error_from_event
 from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessage
+from bedrock_bearer.wire.scrub import REPLACEMENT, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 PART_CHARACTERS = 2 * 1024
 OVERLAP = 512
 """So much of a part is looked at again with the next one: an echo may lie across."""
-
-
-def text_of(event: StreamEvent) -> str | None:
-    """Return the text that an event adds to the reply, if any."""
-    return event.text if isinstance(event, ContentBlockDeltaEvent) else None
 
 
 class StreamReader:
@@ -61,6 +57,8 @@ class StreamReader:
         self._failure: BedrockError | None = None
         self.has_echo: Callable[[bytes], bool] = bool
         """Tells whether payloads hold an echo of the key."""
+        self._shown = ""
+        self._is_hiding = False
         self.clean: Callable[[bytes], bytes] = bytes
         """Takes echoes of the key out of a payload, or of what payloads make together."""
 
@@ -131,6 +129,26 @@ class StreamReader:
             for message in messages:
                 message.payload = self.clean(message.payload)
         return messages
+
+    def shown_text(self, event: StreamEvent) -> str | None:
+        """Return the text that an event adds, without an echo that came in pieces, if any.
+
+        The first pieces of one are texts like others; once 20 characters have come, the rest of
+        it is not shown.
+        """
+        text = event.text if isinstance(event, ContentBlockDeltaEvent) else None
+        if not text:
+            return None
+        joined = self._shown + text
+        # No secret holds a space.
+        self._shown = joined.rpartition(" ")[2][1 - WINDOW :]
+        was_hiding, self._is_hiding = self._is_hiding, False
+        if len(joined) >= WINDOW:
+            data = joined.encode("utf-8", "replace")
+            self._is_hiding = self.clean(data) is not data
+        if not self._is_hiding:
+            return text
+        return None if was_hiding else REPLACEMENT
 
     def _count(self, payload: bytes) -> None:
         self._kept_values += values_in(payload)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 from bedrock_bearer.call import run_blocking
 from bedrock_bearer.converse.response import OutputT_co
 from bedrock_bearer.errors import BedrockError, StreamError, TransportError
-from bedrock_bearer.stream_reader import text_of
 
 if TYPE_CHECKING:
     from bedrock_bearer.call import Call
@@ -132,7 +131,7 @@ class ConverseStream(_Stream[OutputT_co]):
     @property
     def text_stream(self) -> Iterator[str]:
         """The text of the reply, piece by piece."""
-        return (text for event in self if (text := text_of(event)))
+        return (text for event in self if (text := self._opened().shown_text(event)))
 
     def final_response(self) -> ConverseResponse[OutputT_co]:
         """Read what is left of the stream and return the whole reply, as `converse` would.
@@ -188,7 +187,7 @@ class AsyncConverseStream(_Stream[OutputT_co]):
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """The text of the reply, piece by piece."""
-        return (text async for event in self if (text := text_of(event)))
+        return (text async for event in self if (text := self._opened().shown_text(event)))
 
     async def final_response(self) -> ConverseResponse[OutputT_co]:
         """Read what is left and return the whole reply; see `ConverseStream.final_response`."""

@@ -1,15 +1,16 @@
 """Takes what a server echoes of the key out of everything that comes back.
 
 A gateway's error page may show the request's headers: as they are, escaped for JSON, HTML or a
-URL, wrapped, or cut short. Any 20 characters of a secret in a row are taken out, however they are
-written. No part of a secret is kept here, only hashes of its parts; nor does a local variable show
-one to a traceback.
+URL, in base64, wrapped, or cut short. Any 20 characters of a secret in a row are taken out, however
+they are written. No part of a secret is kept here, only hashes of its parts; nor does a local
+variable show one to a traceback.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
@@ -23,6 +24,9 @@ WINDOW = 20
 """So many characters of a secret in a row are not shown."""
 
 SHORTEST_SECRET = 8
+BASE64_STEP = 8
+"""Of the key in base64, one in so many groups of 20 characters is known: it finds 27 in a row."""
+
 SEGMENT = 64 * 1024
 OVERLAP = 8 * 1024
 """So much of a segment is looked at again with the next one: an echo may lie across."""
@@ -116,18 +120,20 @@ class Scrubber:
             self._forget()
         for secret in _secrets_of(memoryview(key.get_secret_value().encode("ascii"))):
             self._learn(secret)
+        for before in range(3):
+            text = memoryview(key.get_secret_value().encode("ascii"))
+            self._learn(_in_base64(text, before), step=BASE64_STEP)
         self._known.add(number)
 
-    def _learn(self, secret: memoryview) -> None:
+    def _learn(self, secret: memoryview, step: int = 1) -> None:
         width = min(WINDOW, len(secret))
         if width < SHORTEST_SECRET:
             return
         # The prefix is in many a text that holds no key, so it is looked for by itself.
         begin = len(_SHORT_TERM_PREFIX) if _begins(secret, _SHORT_TERM_PREFIX) else 0
-        for start in range(begin, len(secret) - 3):
-            self._grams.add(int.from_bytes(secret[start : start + 4], sys.byteorder))
-            self._octets.add(hash(bytes(secret[max(start - 4, 0) : start + 4])))
-        for start in range(len(secret) - width + 1):
+        self._grams.update(*_numbers(secret[begin:], "I"))
+        self._octets.update(*_numbers(secret[max(begin - 4, 0) :], "Q"))
+        for start in range(0, len(secret) - width + 1, step):
             self._windows.add(hash(bytes(secret[start : start + width])))
         self._widths.add(width)
 
@@ -153,7 +159,8 @@ class Scrubber:
         places = [16 * index for index, group in enumerate(groups) if group in self._grams]
         octets = self._octets
         return any(
-            hash(data[place - 8 : place]) in octets or hash(data[place + 4 : place + 12]) in octets
+            _number(data[place - 8 : place]) in octets
+            or _number(data[place + 4 : place + 12]) in octets
             for place in places
         )
 
@@ -211,6 +218,28 @@ def _secrets_of(key: memoryview) -> list[memoryview]:
     found = map(unquote_to_bytes, _INNER_SECRETS.findall(inner))
     # No comprehension: it would have a variable for each.
     return [key, *map(_view, found)]
+
+
+def _numbers(secret: memoryview, kind: str) -> list[memoryview]:
+    """Return all groups of four ("I") or eight ("Q") bytes in a row, as numbers."""
+    size = struct.calcsize(kind)
+    return [
+        secret[shift : len(secret) - (len(secret) - shift) % size].cast(kind)  # type: ignore[call-overload]
+        for shift in range(min(size, len(secret) - size + 1))
+    ]
+
+
+def _number(group: bytes) -> int:
+    return int.from_bytes(group, sys.byteorder)
+
+
+def _in_base64(secret: memoryview, before: int) -> memoryview:
+    """Return a secret in base64, so many bytes after the beginning of the text that it is in.
+
+    The characters that also hold bits of what is around it are left out.
+    """
+    whole = memoryview(binascii.b2a_base64(bytes(before) + secret, newline=False))
+    return whole[-(-before * 4 // 3) : (before + len(secret)) * 4 // 3]
 
 
 def _segments(data: bytes, check: Callable[[], object]) -> Iterator[tuple[int, bytes]]:

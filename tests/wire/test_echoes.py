@@ -310,6 +310,41 @@ def test_pieces_of_a_key_are_not_joined_to_a_whole_one(key: str, colour: Colour)
     assert reply.tool_uses[0].input == {"key": REPLACEMENT}
 
 
+@pytest.mark.parametrize("size", [1, 9, 19])
+@pytest.mark.parametrize("key", KEYS, ids=["long-term", "short-term"])
+def test_a_key_in_pieces_is_not_shown_by_the_texts_of_a_stream(
+    key: str, size: int, colour: Colour
+) -> None:
+    pieces = [key[start : start + size] for start in range(0, len(key), size)]
+    body = as_chunks(START, *map(delta, ["It is ", *pieces, " and more"]), *FRAMES[3:])
+    with colour.streaming(body, api_key=key) as stream:
+        text = "".join(stream.text_stream)
+
+    assert leaks(text) == []
+    assert text.startswith("It is " + key[:size])
+    assert text.endswith(REPLACEMENT + " and more")
+    assert stream.final_response().text == f"It is {REPLACEMENT} and more"
+
+
+@pytest.mark.parametrize("before", ["", "Bearer ", "authorization: Bearer ", "x-api-key:"])
+@pytest.mark.parametrize("key", KEYS, ids=["long-term", "short-term"])
+def test_a_key_in_base64_is_an_echo_too(key: str, before: str, colour: Colour) -> None:
+    encoded = base64.b64encode(f"{before}{key}!".encode()).decode()
+    body = {"message": f"Header {encoded} is not valid."}
+    with (
+        serve([http_reply(body, status=400), http_reply(body, status=400)]) as server,
+        colour.client(server.url, api_key=key, retry=ONCE) as client,
+        pytest.raises(BedrockError) as caught,
+    ):
+        client.converse()
+
+    assert REPLACEMENT in str(caught.value)
+    assert not any(
+        encoded[start : start + 27] in str(caught.value)
+        for start in range(len(before) * 2, len(encoded) - 27)
+    )
+
+
 def test_a_reply_that_took_too_long_to_look_through_shows_no_key(
     colour: Colour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
