@@ -9,6 +9,8 @@ from typing import Any
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 3
 TOKENS_PER_FILE = 1_500
+MAX_PIECES = 2_000
+"""A stream has no more pieces of one text: to make each takes time, and others wait."""
 
 _WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
 
@@ -35,8 +37,13 @@ def count_request(request: Mapping[str, Any]) -> int:
 
 
 def pieces(text: str) -> list[str]:
-    """Cut a text into the pieces of a stream: one word each, with the space before it."""
-    return _WORD.findall(text) or ([text] if text else [])
+    """Cut a text into the pieces of a stream: a word each, or some words if it is very long.
+
+    The space before a word belongs to it.
+    """
+    words = _WORD.findall(text) or ([text] if text else [])
+    size = max(1, -(-len(words) // MAX_PIECES))
+    return ["".join(words[start : start + size]) for start in range(0, len(words), size)]
 
 
 def _count_value(value: Any) -> int:

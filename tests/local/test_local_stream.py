@@ -54,6 +54,17 @@ def test_the_words_of_a_text_give_the_text_again(bedrock: LocalBedrock, caller: 
     assert "".join(e["delta"]["text"] for name, e in found if name == "contentBlockDelta") == text
 
 
+def test_a_very_long_text_comes_in_larger_pieces(bedrock: LocalBedrock, caller: Caller) -> None:
+    text = "a " * 100_000
+    bedrock.script(say.text_reply(text))
+
+    found = events(caller.stream().content)
+    pieces = [event["delta"]["text"] for name, event in found if name == "contentBlockDelta"]
+
+    assert "".join(pieces) == text
+    assert len(pieces) <= 2_000
+
+
 def test_a_tool_use_begins_with_its_name(bedrock: LocalBedrock, caller: Caller) -> None:
     bedrock.script(say.tool_use_reply("weather", {"city": "Bonn"}, tool_use_id="t1"))
 
