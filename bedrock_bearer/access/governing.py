@@ -132,6 +132,9 @@ class GoverningPolicy:
     def known_context(self) -> dict[str, Any]:
         """Return the condition keys of the refused call that are known."""
         known = {**DIRECT_CALL, **principal_context(self.principal_arn)}
+        if self.answered_for_another_principal:
+            # Of the credential that was used, nothing is known but the principal.
+            return known
         if self.token_type is TokenType.LONG_TERM:
             known |= LONG_TERM_KEY
         if self.condition_value is not None:
@@ -360,7 +363,9 @@ class GoverningPolicy:
         """Return whether the evidence speaks for a rule that spares the other type."""
         if self.statement is None:
             return self.certainty in ("consistent", "simulated")
-        if self.other_type is None or not self.statement.looks_at(self.condition_key):
+        if self.other_type is None or self.answered_for_another_principal:
+            return False
+        if not self.statement.looks_at(self.condition_key):
             return False
         matches_other = self.statement.matches_value(self.condition_key, self.other_type.value)
         return matches_other if self.effect == "implicit" else not matches_other

@@ -152,6 +152,8 @@ def _simulate(
 def _refuses_this_type_alone(governing: GoverningPolicy, simulations: Simulations) -> bool:
     if governing.token_type is None or governing.other_type is None:
         return False
+    if governing.answered_for_another_principal:
+        return False
     by_type = simulations.by_type
     return not by_type[governing.token_type].allowed and by_type[governing.other_type].allowed
 

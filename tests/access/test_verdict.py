@@ -12,6 +12,7 @@ from bedrock_bearer.access.governing import GoverningPolicy
 from bedrock_bearer.access.policy_set import NamedPolicy, PolicySet
 from bedrock_bearer.access.questions import ask, use_of_key
 from bedrock_bearer.access.request_context import principal_context
+from bedrock_bearer.keys.description import KeyDescription, TokenType
 from bedrock_bearer.local import LocalBedrock, local_http_client
 from bedrock_bearer.rotation import check_keys
 from bedrock_bearer.wire.retry import RetryPolicy
@@ -276,3 +277,27 @@ def test_the_path_of_a_role_is_what_a_decision_depends_on() -> None:
 
     assert answer.outcome == "undecided"
     assert answer.decision.depends_on == ("aws:PrincipalArn",)
+
+
+@pytest.mark.parametrize(
+    ("policy", "certainty"), [(deny_use("LONG_TERM"), "inferred"), (deny_all_keys(), "located")]
+)
+def test_the_type_of_a_key_that_was_replaced_on_the_way_proves_nothing(
+    policy: Any, certainty: str
+) -> None:
+    key = KeyDescription(
+        TokenType.LONG_TERM, "abcd", "env A", account_id="123456789012", user_name="dev"
+    )
+    denial = Denial.parse(
+        "User: arn:aws:sts::123456789012:assumed-role/proxy/me is not authorized to perform: "
+        f"{USE} on resource: * with an explicit deny in a service control policy"
+    )
+    assert denial is not None
+    governing = GoverningPolicy.from_denial(denial, key)
+    assert governing is not None
+
+    verdict = governing.located_in(PolicySet(service_control=[policy]))
+
+    assert verdict.certainty == certainty
+    assert not any(claim in verdict.explain() for claim in CLAIMS)
+    assert "another credential answered" in verdict.explain()

@@ -73,6 +73,25 @@ def test_what_the_simulator_refuses_for_one_type_is_simulated(aws: LocalBedrock)
     assert any("iam:GetRequestAuthorizationDetails is needed" in x for x in document["unanswered"])
 
 
+def test_of_a_key_that_was_replaced_on_the_way_the_simulator_proves_nothing(
+    aws: LocalBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.mint_key()
+    monkeypatch.setenv("OWN", aws.mint_key("LONG_TERM", user_name="other"))
+    aws.attach_policy("dev", deny_token_type("LONG_TERM"))
+    forbid(aws, "iam:GetRequestAuthorization*")
+    denial = (
+        "User: arn:aws:sts::123456789012:assumed-role/dev/me is not authorized to perform: "
+        f"{USE} on resource: * with an explicit deny in an identity-based policy"
+    )
+
+    _, document = explain("--key", "env:OWN", message=denial)
+
+    by_type = document["simulation"]["by_type"]
+    assert (by_type["SHORT_TERM"]["allowed"], by_type["LONG_TERM"]["allowed"]) == (True, False)
+    assert document["certainty"] == "inferred"
+
+
 def test_with_both_refused_the_policies_that_may_be_read_decide(aws: LocalBedrock) -> None:
     key = aws.mint_key()
     aws.attach_policy("dev", deny_token_type("SHORT_TERM"))
