@@ -14,6 +14,7 @@ from bedrock_bearer import errors
 from bedrock_bearer.access.evidence import how_far, weigh
 from bedrock_bearer.client import BedrockClient
 from bedrock_bearer.facts import FALLBACK_VARIABLE, KEY_VARIABLE
+from bedrock_bearer.keys.default import has_fallback
 from bedrock_bearer.keys.fallback import FallbackKeys
 from bedrock_bearer.keys.given import key_source
 from bedrock_bearer.keys.sources import KeySource
@@ -53,6 +54,9 @@ _REFUSED: tuple[KeyStatus, ...] = (
     "denied",
 )
 """The states in which `FallbackKeys` goes on to the next key."""
+
+_UNKNOWN: tuple[KeyStatus, ...] = ("throttled", "unreachable", "failed")
+"""The states that say nothing about the key."""
 
 _PROBE_UNKNOWN = (
     errors.InvalidRequestError,
@@ -108,6 +112,12 @@ class KeyCheck:
     def is_usable(self) -> bool:
         """Whether calls with this key succeed now."""
         return self.status in ("usable", "expires soon")
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the check does not tell if calls with this key succeed."""
+        is_probe = self.operation == "ListAsyncInvokes"
+        return self.status in _UNKNOWN or (self.status == "operation denied" and is_probe)
 
     @property
     def advice(self) -> str | None:
@@ -178,7 +188,7 @@ def check_keys(
 
     Args:
         keys: the key in use first, then those that are to replace it. Default: the variables
-            `AWS_BEARER_TOKEN_BEDROCK` and, if it exists, `AWS_BEARER_TOKEN_BEDROCK_FALLBACK`, as
+            `AWS_BEARER_TOKEN_BEDROCK` and, if it is set, `AWS_BEARER_TOKEN_BEDROCK_FALLBACK`, as
             for `BedrockClient`.
         region: the AWS Region, as for `BedrockClient`.
         endpoint_url: where to call, as for `BedrockClient`.
@@ -242,9 +252,11 @@ def _sources(
     keys: Iterable[AnyKey] | None,
 ) -> list[tuple[str, KeySource | errors.ConfigurationError]]:
     if keys is None:
-        names = [KEY_VARIABLE, *([FALLBACK_VARIABLE] if FALLBACK_VARIABLE in os.environ else [])]
-        sources = [EnvironmentKey(), EnvironmentKey(FALLBACK_VARIABLE)]
-        return [(f"env {name}", source) for name, source in zip(names, sources, strict=False)]
+        both = [
+            (KEY_VARIABLE, EnvironmentKey()),
+            (FALLBACK_VARIABLE, EnvironmentKey(FALLBACK_VARIABLE)),
+        ]
+        return [(f"env {name}", source) for name, source in both[: 1 + has_fallback()]]
     return [(f"key {number}", key_source(key)) for number, key in enumerate(keys, start=1)]
 
 
@@ -345,7 +357,7 @@ def _report(
     reasons += [f"{name} {obstacle}." for name, obstacle in obstacles.items() if obstacle]
     if not obstacles:
         reasons.append("There is no second key.")
-    remarks = _about_types(checks)
+    remarks = _about_types(checks) or _about_fallback(checks)
     remarks += [_about_policy(check) for check in checks if check.governing_policy is not None]
     return RotationReport(
         checks,
@@ -403,6 +415,13 @@ def _about_types(checks: tuple[KeyCheck, ...]) -> list[str]:
     if len(set(types)) == 2:
         return ["Both token types are covered: a policy that denies one leaves the other usable."]
     return [f"All keys are {types[0]}: one policy on that type would deny them all."]
+
+
+def _about_fallback(checks: tuple[KeyCheck, ...]) -> list[str]:
+    is_default = len(checks) == 1 and checks[0].name.startswith(f"env {KEY_VARIABLE}")
+    if is_default and FALLBACK_VARIABLE in os.environ:
+        return [f"{FALLBACK_VARIABLE} is empty, which is taken as not set."]
+    return []
 
 
 def _about_policy(check: KeyCheck) -> str:

@@ -19,6 +19,7 @@ from bedrock_bearer.errors import (
     TransportError,
     install_hint,
 )
+from bedrock_bearer.facts import LONG_TERM_PREFIX, SHORT_TERM_PREFIX
 from bedrock_bearer.keys.recognition import holds_key
 from bedrock_bearer.regions import region_of_environment
 
@@ -128,12 +129,27 @@ def aws_client(
     region = region or session.region_name or "us-east-1"
     problem: str | None = None
     with aws_errors(what):
+        if _has_key_as_credentials(session):
+            raise ConfigurationError(
+                f"{what}: the AWS credentials hold an API key of Bedrock as access key id or "
+                "session token. It was not sent. IAM takes credentials such as those of a role."
+            )
         try:
             return session.client(service, region_name=region, config=Config(**(settings or {})))
         except ValueError as error:
             # botocore raises it for an endpoint that is not a URL.
             problem = f"{what}: {_shown(error)}"
     raise ConfigurationError(problem)
+
+
+def _has_key_as_credentials(session: Any) -> bool:
+    """Return whether an API key of Bedrock would be sent as an access key's id or token."""
+    credentials = session.get_credentials()
+    if credentials is None:
+        return False
+    # The id of an access key has no lower case.
+    is_key = holds_key(credentials.access_key) and not credentials.access_key.isupper()
+    return is_key or (credentials.token or "").startswith((LONG_TERM_PREFIX, SHORT_TERM_PREFIX))
 
 
 def _configuration_error(what: str, refusal: Refusal) -> BedrockError:

@@ -11,6 +11,7 @@ import importlib
 import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -140,6 +141,7 @@ def cli() -> None:
 
 def main() -> Any:
     """Run the command line."""
+    _end_signals_as_an_interrupt()
     try:
         cli.main()
     except OSError as error:
@@ -149,6 +151,15 @@ def main() -> Any:
         sys.exit(UNEXPECTED)
     finally:
         _drop_output_that_nobody_takes()
+
+
+def _end_signals_as_an_interrupt() -> None:
+    """Let a command that is told to end tidy up and say what it leaves behind, as for Ctrl-C."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # `nohup` has SIGHUP ignored; Windows does not have it.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _drop_output_that_nobody_takes() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -148,19 +148,25 @@ def _verdict(report: RotationReport, any_key: bool) -> _Verdict:
         usable = [result.name for result in report.checks if result.is_usable]
         if usable:
             return _Verdict(f"At least one key is usable: {usable[0]}.", "usable", OK)
-        return _Verdict("No key is usable.", "not usable", _worst(report))
+        unknown = [result for result in report.checks if result.is_unknown]
+        if unknown:
+            return _Verdict("Whether a key is usable is not known.", "unknown", _worst(unknown))
+        return _Verdict("No key is usable.", "not usable", _worst(report.checks))
     if len(report.checks) == 1:
         if report.all_usable:
             return _Verdict(f"{first} is usable.", "usable", OK)
         status = report.checks[0].status
+        if report.checks[0].is_unknown:
+            text = f"Whether {first} is usable is not known: {status}."
+            return _Verdict(text, "unknown", _EXIT_CODES[status])
         return _Verdict(f"{first} is NOT usable: {status}.", "not usable", _EXIT_CODES[status])
     if report.safe_to_retire:
         return _Verdict(f"It is safe to retire {first}.", "safe to retire", OK, True)
     return _Verdict(f"It is NOT safe to retire {first}.", "not safe to retire", REFUSED, True)
 
 
-def _worst(report: RotationReport) -> int:
-    codes = {_EXIT_CODES[result.status] for result in report.checks}
+def _worst(checks: Sequence[KeyCheck]) -> int:
+    codes = {_EXIT_CODES[result.status] for result in checks}
     return next(code for code in _WORST_FIRST if code in codes)
 
 

@@ -40,6 +40,19 @@ def test_an_unknown_profile_is_a_configuration_error(monkeypatch: pytest.MonkeyP
         aws_client("iam", "The users were not listed")
 
 
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+def test_a_key_of_bedrock_is_not_sent_in_place_of_aws_credentials(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAADMINISTRATOREXA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv(name, long_term_key())
+
+    with pytest.raises(errors.ConfigurationError, match="It was not sent") as caught:
+        aws_client("iam", "The users were not listed")
+    assert long_term_key() not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("raised", "becomes"),
     [

@@ -117,10 +117,6 @@ def throttled(rotation: Rotation) -> None:
     rotation.bedrock.inject_at_rate(throttling(), 1.0)
 
 
-def missing(rotation: Rotation) -> None:
-    rotation.second = ""
-
-
 def malformed(rotation: Rotation) -> None:
     rotation.second = "ABSKcut"
 
@@ -151,6 +147,7 @@ def deny_operation(rotation: Rotation) -> None:
     rotation.bedrock.attach_policy(None, statement("Deny", "bedrock:ListAsyncInvokes"))
 
 
+UNKNOWN = "unknown"
 Arrange = Callable[[Rotation], None]
 
 
@@ -159,7 +156,7 @@ class Case:
     """A state of a rotation, and what each form of the check makes of it.
 
     `code` is the exit code for the first key alone, `with_any` that of --any. Two keys give 0 if
-    the first may be retired, else 4.
+    the first may be retired, else 4. `answer` is UNKNOWN if nothing is known of the keys.
     """
 
     arrange: Arrange
@@ -168,6 +165,7 @@ class Case:
     code: int
     with_any: int
     said: str
+    answer: str = ""
 
 
 CASES = [
@@ -178,16 +176,23 @@ CASES = [
     Case(deny_both, ["denied", "denied"], False, 4, 4, "Certainty: "),
     Case(wrong_region, ["usable", "wrong Region"], False, 0, 0, "eu-west-1"),
     Case(rejected_elsewhere, ["usable", "rejected"], False, 0, 0, "Authentication failed"),
-    Case(unreachable, ["unreachable", "unreachable"], False, 7, 7, "unreachable"),
-    Case(throttled, ["throttled", "throttled"], False, 5, 5, "Too many requests"),
-    Case(missing, ["usable", "missing"], False, 0, 0, "AWS_BEARER_TOKEN_BEDROCK_FALLBACK is empty"),
+    Case(unreachable, ["unreachable", "unreachable"], False, 7, 7, "unreachable", UNKNOWN),
+    Case(throttled, ["throttled", "throttled"], False, 5, 5, "Too many requests", UNKNOWN),
     Case(malformed, ["usable", "invalid"], False, 0, 0, "is not shown"),
     Case(same_key_twice, ["usable", "usable"], False, 0, 0, "is the same key as"),
     Case(first_missing, ["missing", "usable"], True, 3, 0, "can take over"),
     Case(first_rejected, ["rejected", "usable"], True, 4, 0, "can take over"),
     Case(second_expires_soon, ["usable", "expires soon"], False, 0, 0, "within the hour"),
     Case(of_another_account, ["usable", "usable"], False, 0, 0, "another account"),
-    Case(deny_operation, ["operation denied"] * 2, False, 4, 4, "The key itself was accepted"),
+    Case(
+        deny_operation,
+        ["operation denied"] * 2,
+        False,
+        4,
+        4,
+        "The key itself was accepted",
+        UNKNOWN,
+    ),
 ]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.arrange.__name__)
 
@@ -240,6 +245,9 @@ def test_verdict_text_document_and_exit_code_agree(
 
     code = form.code(case)
     said, unsaid = (form.yes, form.no) if code == 0 else (form.no, form.yes)
+    if case.answer == UNKNOWN and "retire" not in form.yes:
+        said, unsaid = "usable is not known", form.no
+        assert document["verdict"] == "unknown"
     assert text.exit_code == as_json.exit_code == document["exit_code"] == code
     assert said in text.stdout
     assert unsaid not in text.stdout
@@ -301,6 +309,28 @@ def test_a_key_of_another_region_than_the_clients_is_not_said_to_be_used(
     assert document["used_now"] is None
     with BedrockClient() as client, pytest.raises(errors.RegionError):
         client.probe()
+
+
+@pytest.mark.parametrize("second", ["", "  \n"])
+def test_an_empty_fallback_is_taken_as_not_set_as_a_client_does(
+    second: str, rotation: Rotation
+) -> None:
+    rotation.second = second
+    result = rotation.check()
+
+    assert result.exit_code == 0
+    assert "env AWS_BEARER_TOKEN_BEDROCK is usable." in result.stdout
+    assert "AWS_BEARER_TOKEN_BEDROCK_FALLBACK is empty, which is taken as not set." in result.stdout
+    assert "env AWS_BEARER_TOKEN_BEDROCK_FALLBACK " not in result.stdout
+
+
+def test_a_refused_key_and_one_that_cannot_be_tried_make_the_answer_unknown(
+    rotation: Rotation,
+) -> None:
+    rotation.first, rotation.url = "ABSKcut", "http://127.0.0.1:9"
+    document = json.loads(rotation.check("--any", "--json").stdout)
+
+    assert (document["verdict"], document["exit_code"]) == ("unknown", 7)
 
 
 def test_one_key_alone_in_the_environment_is_asked_about_its_use(rotation: Rotation) -> None:

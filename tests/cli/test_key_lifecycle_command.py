@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +52,7 @@ def run(bedrock: LocalBedrock, tmp_path: Path) -> Iterator[Run]:
             words = [str(argument) for argument in arguments]
             return CliRunner().invoke(cli, ["key", *words], env=environment)
 
+        run.environment = environment  # type: ignore[attr-defined]
         yield run
 
 
@@ -465,3 +471,44 @@ def test_no_credentials_exit_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     assert result.exit_code == 3
     assert "AWS_PROFILE" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_rotation_that_is_told_to_end_says_what_it_leaves_behind(
+    name: str, run: Run, old: str, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "bedrock_bearer", "key", "rotate", "app"),
+            *("--to-command", f"cat > {taken}; sleep 60"),
+        ],
+        env={**os.environ, **run.environment},  # type: ignore[attr-defined]
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    give_up_at = time.monotonic() + 60
+    while not (taken.exists() and taken.read_text()) and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    process.send_signal(getattr(signal, name))
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "The old key" in said
+    assert "exists and is active" in said
+    assert "Interrupted." in said
+    assert [key["status"] for key in listed(run, "app")] == ["Active", "Active"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_nohup_lets_a_command_go_on() -> None:
+    program = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from bedrock_bearer.cli import cli, main\n"
+        "cli.main = lambda: os.kill(os.getpid(), signal.SIGHUP)\n"
+        "main()"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

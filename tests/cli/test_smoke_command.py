@@ -177,3 +177,10 @@ def test_a_fallback_to_the_second_key_is_a_warning_on_stderr() -> None:
 
     assert json.loads(result.stdout)["key"]["source"] == "env AWS_BEARER_TOKEN_BEDROCK_FALLBACK"
     assert "Warning: key 1 is skipped: InvalidApiKeyError." in result.stderr
+
+
+def test_a_key_in_the_variable_of_the_model_is_not_sent() -> None:
+    result, received = run_against(http_reply(REPLY), BEDROCK_BEARER_MODEL=KEY)
+
+    assert (result.exit_code, received) == (3, [])
+    assert KEY[:20] not in result.output
