@@ -142,6 +142,9 @@ def cli() -> None:
 def main() -> Any:
     """Run the command line."""
     _end_signals_as_an_interrupt()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A reply that was paid for is printed, even where the terminal lacks a character.
+        sys.stdout.reconfigure(errors="replace")
     try:
         cli.main()
     except OSError as error:

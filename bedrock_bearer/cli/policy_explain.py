@@ -233,7 +233,7 @@ def _of(fetched: FetchedPolicies | None, unanswered: list[str]) -> dict[str, Any
 def _denial(*, as_json: bool) -> Denial:
     from bedrock_bearer.access.denial import Denial
 
-    denial = Denial.parse(sys.stdin.read())
+    denial = Denial.parse(sys.stdin.read() if sys.stdin else "")
     if denial is None:
         refuse("Standard input holds no denial in AWS's form.", as_json=as_json)
     return denial

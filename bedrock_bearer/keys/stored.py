@@ -228,7 +228,9 @@ def _shown(path: str) -> str:
     return "(a name that is not shown: it looks like a key)" if holds_key(path) else path
 
 
-def _read_stdin(stdin: TextIO) -> ApiKey:
+def _read_stdin(stdin: TextIO | None) -> ApiKey:
+    if stdin is None:
+        raise MissingApiKeyError("No API key: standard input is closed.")
     return ApiKey.parse(_stdin_text(stdin), source="standard input")
 
 

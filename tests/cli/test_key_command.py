@@ -243,3 +243,24 @@ def test_output_that_nobody_takes_is_a_failure_with_a_known_exit_code(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["key", "-"], ["check", "--key", "-"]])
+def test_closed_standard_input_is_said_in_one_line(command: list[str]) -> None:
+    words = " ".join(["exec", sys.executable, "-m", "bedrock_bearer", *command, "<&-"])
+    done = subprocess.run(["/bin/sh", "-c", words], capture_output=True, text=True)
+
+    assert done.returncode == 3
+    assert done.stderr == "MissingApiKeyError: No API key: standard input is closed.\n"
+
+
+def test_a_reply_is_printed_where_the_terminal_lacks_a_character() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bedrock_bearer", "smoke", "--local", "A dash \u2014 here"],
+        env={**os.environ, "PYTHONIOENCODING": "cp437"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0
+    assert "A dash ? here" in done.stdout
