@@ -43,7 +43,7 @@ class LoopStream:
         """Connect to a host, one address after the other; see `ThreadStream.connect`."""
         addresses = await _look_up(host, port, attempt)
         if isinstance(addresses, OSError):
-            raise OSError(addresses.errno, addresses.strerror)
+            raise type(addresses)(addresses.errno, addresses.strerror)
         failure: OSError = OSError(0, "the host has no address")
         while addresses:
             limit = attempt.limit("connect")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from bedrock_bearer.errors import ConnectError
 from bedrock_bearer.wire.chunks import ChunkMerger
+from bedrock_bearer.wire.endpoint import region_of_aws_host
 from bedrock_bearer.wire.http1 import Http1, RawHeaders, ReplyError, request_pieces
 from bedrock_bearer.wire.pool import Connection, Lease, Pool
 from bedrock_bearer.wire.proxies import environment_proxy, open_tunnel
@@ -76,7 +78,14 @@ class Origin:
             if not isinstance(error, OSError):
                 raise
             reason = reason_of(error)
-        raise ConnectError(f"No connection to {where} could be made: {reason}.")
+            hint = self._hint(error)
+        raise ConnectError(f"No connection to {where} could be made: {reason}.{hint}")
+
+    def _hint(self, error: OSError) -> str:
+        region = region_of_aws_host(self.host)
+        if region is None or self._proxy is not None or not isinstance(error, socket.gaierror):
+            return ""
+        return f" Check the network, and whether Amazon Bedrock is offered in the Region {region}."
 
     def _load_tls(self) -> ssl.SSLContext:
         with self._lock:

@@ -90,7 +90,7 @@ class ThreadStream:
         except Empty:
             raise attempt.timeout_error("connect") from None
         if isinstance(addresses, OSError):
-            raise OSError(addresses.errno, addresses.strerror)
+            raise type(addresses)(addresses.errno, addresses.strerror)
         failure: OSError = OSError(0, "the host has no address")
         while addresses:
             limit = attempt.limit("connect")

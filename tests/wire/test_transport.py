@@ -433,6 +433,20 @@ def test_a_host_that_does_not_exist_is_a_fault_of_the_connection(
         client.converse()
 
 
+def test_a_region_whose_host_does_not_exist_is_named(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with (
+        colour.client(region="eu-nowhere-7", retry=ONCE) as client,
+        pytest.raises(errors.ConnectError, match="offered in the Region eu-nowhere-7"),
+    ):
+        client.converse()
+
+
 def test_a_failure_within_the_handling_of_another_error_tells_its_own_reason(
     colour: Colour,
 ) -> None:
