@@ -24,10 +24,20 @@ const block = async (more) => {
 };
 
 const text = (await block({})).text;
-let streamed = "";
-const opened = await client.send(new ConverseStreamCommand(request));
-for await (const event of opened.stream) {
-  streamed += event.contentBlockDelta?.delta?.text ?? "";
+const stream = async (request) => {
+  let streamed = "";
+  const opened = await client.send(new ConverseStreamCommand(request));
+  for await (const event of opened.stream) {
+    streamed += event.contentBlockDelta?.delta?.text ?? "";
+  }
+  return streamed;
+};
+const streamed = await stream(request);
+// The SDK ends its HTTP/2 session as soon as a stream begins; a long one has to come whole.
+const long = "word ".repeat(20_000) + "end";
+const echoed = await stream({ ...request, messages: [{ role: "user", content: [{ text: long }] }] });
+if (echoed !== `You said: ${long}`) {
+  throw new Error(`a long stream was cut off after ${echoed.length} characters`);
 }
 const use = (await block({ toolConfig })).toolUse;
 const structured = JSON.parse((await block({ outputConfig })).text);
