@@ -63,7 +63,8 @@ def print_failure(kind: str, message: str, code: int, *, as_json: bool) -> None:
         return
     unknown = dict.fromkeys(("status_code", "code", "request_id", "key"))
     error = {"type": kind, "message": message, "retryable": False, **unknown}
-    print_json({"ok": False, "error": error, "exit_code": code})
+    # In one line: an interrupt also ends a watch, which prints a document a line.
+    click.echo(json.dumps({"ok": False, "error": error, "exit_code": code}))
 
 
 def error_document(error: errors.BedrockError) -> dict[str, Any]:

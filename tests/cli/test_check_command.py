@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -463,6 +467,24 @@ def test_a_watched_rotation_is_a_line_of_json_for_each_change(
     assert result.exit_code == 0
     assert [document["safe_to_retire"] for document in documents] == [False, True]
     assert result.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_an_interrupted_watch_ends_with_one_more_line_of_json(rotation: Rotation) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bedrock_bearer", "check", "--watch", "0.1", "--json"],
+        env={**os.environ, **rotation.environment()},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=60)
+    lines = [json.loads(line) for line in [first, *rest.splitlines()]]
+
+    assert (lines[0]["ok"], lines[-1]["exit_code"]) == (True, 130)
+    assert process.returncode == 130
 
 
 def test_keys_are_read_from_the_sources_given(rotation: Rotation, tmp_path: Path) -> None:
