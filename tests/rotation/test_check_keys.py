@@ -318,7 +318,9 @@ def test_no_keys_are_refused() -> None:
         check_keys([])
 
 
-@pytest.mark.parametrize("keys", ["ABSK", b"ABSK", 5, EnvironmentKey()], ids=str)
+@pytest.mark.parametrize(
+    "keys", ["ABSK", b"ABSK", 5, EnvironmentKey()], ids=["text", "bytes", "number", "source"]
+)
 def test_a_key_in_place_of_a_list_is_refused(keys: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match="takes a list of at least one key"):
         check_keys(keys)
