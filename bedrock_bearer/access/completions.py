@@ -159,6 +159,7 @@ def _values_of(name: str, statements: list[PlacedStatement], request: Request) -
         if request.action.lower() == CREATE_KEY.lower():
             # A key is created for a user.
             texts = [text for text in texts if not re.match(_NO_USER, text)]
+        texts += [_filled(text, request, with_defaults=True) for text in texts if "${" in text]
         return _unique([*_instances(texts), _OTHER_USER])
     tests = [test for placed in statements for test in _tests_of(name, placed)]
     known = request.context.get(name)

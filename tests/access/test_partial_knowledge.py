@@ -458,6 +458,15 @@ def test_rules_that_cover_every_value_of_a_kind_deny(conditions: list[dict[str, 
     assert decided(*(deny(**condition) for condition in conditions)) == ("denied", ())
 
 
+def test_a_user_that_may_create_its_own_keys_may_be_the_one_it_asks_for() -> None:
+    own = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:aws:iam::*:user/${aws:username}"}
+    policy = {"Version": "2012-10-17", "Statement": [own]}
+
+    decision = evaluate([policy], CREATE, {"aws:username": "dev"}, partial=True)
+
+    assert (decision.outcome, decision.depends_on) == ("undecided", ("resource",))
+
+
 def test_a_key_is_created_for_a_user_and_not_for_a_role() -> None:
     users = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:aws:iam::*:user/*"}
     roles = {"Effect": "Deny", "Action": "iam:*", "Resource": "arn:aws:iam::*:role/admin-*"}
