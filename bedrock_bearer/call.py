@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from bedrock_bearer.keys.sources import KeySource
     from bedrock_bearer.operations import Operation
     from bedrock_bearer.settings import CallSettings
-    from bedrock_bearer.wire.body import OpenResponse
     from bedrock_bearer.wire.clock import Clock
+    from bedrock_bearer.wire.exchange import OpenResponse
     from bedrock_bearer.wire.records import Record
     from bedrock_bearer.wire.transport import AsyncTransport, Transport
 

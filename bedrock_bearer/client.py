@@ -13,8 +13,8 @@ from bedrock_bearer.keys.sources import KeySource
 from bedrock_bearer.settings import UNSET, CallSettings, Unset
 from bedrock_bearer.signatures import spell_out_options
 from bedrock_bearer.wire.attempt import Timeout
-from bedrock_bearer.wire.body import DEFAULT_MAX_REPLY_BYTES
 from bedrock_bearer.wire.endpoint import Endpoint, check_key, resolve_endpoint
+from bedrock_bearer.wire.exchange import DEFAULT_MAX_REPLY_BYTES
 from bedrock_bearer.wire.retry import RetryPolicy, RetryQuota
 from bedrock_bearer.wire.transport import DEFAULT_MAX_CONNECTIONS, Transport
 

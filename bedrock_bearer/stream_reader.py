@@ -28,8 +28,6 @@ from bedrock_bearer.wire.eventstream import EventStreamDecoder, EventStreamMessa
 from bedrock_bearer.wire.scrub import REPLACEMENT, WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bedrock_bearer.keys.description import KeyDescription
     from bedrock_bearer.wire.eventstream import HeaderValue
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bedrock_bearer.converse.response import ConverseResponse
     from bedrock_bearer.converse.stream import StreamEvent
     from bedrock_bearer.stream_reader import StreamReader
-    from bedrock_bearer.wire.body import OpenResponse
+    from bedrock_bearer.wire.exchange import OpenResponse
 
 
 class _Stream(Generic[OutputT_co]):

@@ -1,97 +1,45 @@
-"""A request over a connection of our own: opening one, sending, reading."""
+"""A request and its reply: sent over a connection of our own, and read while it comes.
+
+What is read is bounded, decoded, and without echoes of the key.
+"""
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+import io
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bedrock_bearer.errors import ConnectError
-from bedrock_bearer.wire.chunks import ChunkMerger
-from bedrock_bearer.wire.endpoint import region_of_aws_host
-from bedrock_bearer.wire.http1 import Http1, RawHeaders, ReplyError, request_pieces
-from bedrock_bearer.wire.pool import Connection, Lease, Pool
-from bedrock_bearer.wire.proxies import environment_proxy, open_tunnel
-from bedrock_bearer.wire.tls import load_authorities, reason_of
+from bedrock_bearer.errors import BedrockError, ResponseDecodeError, TransportError
+from bedrock_bearer.wire.decoding import Decoder, decoder_for
+from bedrock_bearer.wire.http1 import RawHeaders, ReplyError, request_pieces
+from bedrock_bearer.wire.messages import WireRequest, WireResponse
+from bedrock_bearer.wire.translation import translate
 
 if TYPE_CHECKING:
     from bedrock_bearer.keys.api_key import ApiKey
-    from bedrock_bearer.wire.asyncio_network import LoopStream
     from bedrock_bearer.wire.attempt import Attempt
-    from bedrock_bearer.wire.messages import WireRequest
-    from bedrock_bearer.wire.network import ThreadStream
+    from bedrock_bearer.wire.origin import Origin
+    from bedrock_bearer.wire.pool import Connection, Lease, Pool
+    from bedrock_bearer.wire.scrub import Scrubber
+
+DEFAULT_MAX_REPLY_BYTES = 100_000_000
+MAX_ERROR_BYTES = 256 * 1024
+"""How much is read of a body that explains an error."""
 
 
-class Origin:
-    """The server, and how a connection to it is opened: through which proxy, with which TLS."""
+class Exchange(Protocol):
+    """A request that was answered, over a connection of ours or of a caller's client."""
 
-    def __init__(self, url: str, stream_class: type[ThreadStream] | type[LoopStream]) -> None:
-        parts = urlsplit(url)
-        self.scheme, self.host = parts.scheme, parts.hostname or ""
-        self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._stream_class = stream_class
-        self._proxy = environment_proxy(self.scheme, self.host, self.port)
-        # Loading the authorities takes long, threads begin together, and plain http needs none.
-        self._tls: ssl.SSLContext | None = None
-        self._lock = threading.Lock()
+    async def next_data(self) -> bytes:
+        """Return the next bytes of the body; nothing at its end."""
 
-    def target(self, url: str) -> str:
-        """Return what a request line names: the path, or to a proxy that forwards, the URL."""
-        return url if self._is_forwarded else "/" + url.split("/", 3)[3]
+    async def close(self) -> None:
+        """Give the connection back: to be used again if the body was read, else closed."""
 
-    @property
-    def _is_forwarded(self) -> bool:
-        proxy = self._proxy
-        return proxy is not None and self.scheme == "http" and not proxy.is_socks
-
-    async def connect(self, attempt: Attempt) -> Connection:
-        """Open a connection.
-
-        Raises:
-            ConnectError: it could not be opened.
-            ConfigurationError: the certificate authorities that are named cannot be read.
-            RequestTimeoutError: it took too long.
-        """
-        proxy = self._proxy
-        if self.scheme == "https" or (proxy is not None and proxy.scheme == "https"):
-            tls = self._load_tls()
-        attempt.begin_connecting()
-        where = f"{self.host}:{self.port}" if proxy is None else str(proxy)
-        stream = None
-        try:
-            address = (self.host, self.port) if proxy is None else (proxy.host, proxy.port)
-            stream = await self._stream_class.connect(*address, attempt)
-            if proxy is not None:
-                if proxy.scheme == "https":
-                    await stream.start_tls(tls, proxy.host)
-                if not self._is_forwarded:
-                    await open_tunnel(stream, proxy, self.host, self.port)
-                where = f"{self.host}:{self.port} through {proxy}"
-            if self.scheme == "https":
-                await stream.start_tls(tls, self.host)
-            return Connection(stream, Http1(ChunkMerger()))
-        except BaseException as error:
-            if stream is not None:
-                stream.close()
-            if not isinstance(error, OSError):
-                raise
-            reason = reason_of(error)
-            hint = self._hint(error)
-        raise ConnectError(f"No connection to {where} could be made: {reason}.{hint}")
-
-    def _hint(self, error: OSError) -> str:
-        region = region_of_aws_host(self.host)
-        if region is None or self._proxy is not None or not isinstance(error, socket.gaierror):
-            return ""
-        return f" Check the network, and whether Amazon Bedrock is offered in the Region {region}."
-
-    def _load_tls(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._tls is None:
-                self._tls = load_authorities()
-            return self._tls
+    def abandon(self) -> None:
+        """Do what `close` does, without waiting."""
 
 
 class OwnExchange:
@@ -175,3 +123,149 @@ class OwnExchange:
         """Do what `close` does, without waiting."""
         if self._lease is not None:
             self._lease.end(reusable=self._is_read)
+
+
+class OpenResponse:
+    """A reply whose body is still to come. Close it."""
+
+    def __init__(
+        self,
+        status: int,
+        headers: RawHeaders,
+        exchange: Exchange,
+        attempt: Attempt,
+        scrubber: Scrubber,
+        max_bytes: int,
+    ) -> None:
+        self.status = status
+        self.headers = _headers(headers, scrubber)
+        self._scrubber = scrubber
+        self._exchange = exchange
+        self._attempt = attempt
+        self._max_bytes = max_bytes
+        self._count = 0
+        self._decoder: Decoder | None = None
+        self._finalizer: Any = None
+
+    async def read(self) -> WireResponse:
+        """Read the rest and return the whole response; of an error, as much as explains it.
+
+        Raises:
+            TransportError: the body is cut, or did not come in time.
+            ResponseDecodeError: it is too large, or compressed in a way that we do not read.
+        """
+        # A BytesIO, and no variable for what came: a traceback may show this frame.
+        body = io.BytesIO()
+        check: Callable[[], object] = self._attempt.check_deadline
+        if self.status == 200:
+            check = self._attempt.whole_limit
+            while body.write(await self._next()):
+                pass
+        else:
+            # An error tells more than what is wrong with the page that explains it.
+            with suppress(ResponseDecodeError, TransportError):
+                while body.write(await self._next()) and body.tell() < MAX_ERROR_BYTES:
+                    pass
+        self._attempt.check_deadline()
+        try:
+            clean = self._scrubber.bytes(body.getvalue(), check)
+            return WireResponse(self.status, self.headers, clean)
+        except BedrockError as error:
+            failure = without_context(error)
+        raise failure
+
+    async def next_chunk(self) -> bytes:
+        """Return the next bytes of the body; nothing at its end. Echoes of the key are in it.
+
+        Raises:
+            TransportError: the body is cut, or did not come in time.
+            ResponseDecodeError: it is too large, or compressed in a way that we do not read.
+        """
+        return await self._next()
+
+    async def _next(self) -> bytes:
+        try:
+            return await self._next_data()
+        except Exception as error:
+            failure = translate(error, self._attempt)
+            if failure is None:
+                raise
+        raise without_context(failure)
+
+    async def _next_data(self) -> bytes:
+        if self._count == 0:
+            self._begin()
+        decoder = self._decoder
+        if decoder is None:
+            data = await self._exchange.next_data()
+        else:
+            while not (data := decoder.next_piece()):
+                received = await self._exchange.next_data()
+                if not received:
+                    decoder.finish()
+                    break
+                decoder.feed(received)
+        self._count += len(data)
+        if self._count > self._max_bytes:
+            raise self._too_large()
+        return data
+
+    def _begin(self) -> None:
+        """Refuse a body by its headers, before it is read."""
+        length = self.headers.get("content-length", "")
+        if length.isdecimal() and len(length) < 20 and int(length) > self._max_bytes:
+            raise self._too_large()
+        if self._decoder is None:
+            self._decoder = decoder_for(self.headers.get("content-encoding", ""))
+
+    def _too_large(self) -> ResponseDecodeError:
+        return ResponseDecodeError(
+            f"The reply is larger than max_reply_bytes={self._max_bytes:,} allows.",
+            status_code=self.status,
+        )
+
+    def has_echo(self, data: bytes) -> bool:
+        """Return whether a part of the body holds an echo of the key.
+
+        Raises:
+            RequestTimeoutError: the time for the part is over.
+        """
+        return self._scrubber.finds_in_stream(data, self._attempt.whole_limit)
+
+    def clean(self, data: bytes) -> bytes:
+        """Return a part of the body without echoes of the key."""
+        return self._scrubber.bytes(data)
+
+    def begin_next_event(self) -> None:
+        """Start the time until the next event of a stream."""
+        self._attempt.begin_next_event()
+
+    def begin_last_wait(self) -> None:
+        """Start the time for the end of a body of which all that matters has come."""
+        self._attempt.begin_last_wait()
+
+    def watch(self, owner: object, abandon: Callable[[Exchange], None]) -> None:
+        """Abandon the exchange when `owner` is dropped."""
+        self._finalizer = weakref.finalize(owner, abandon, self._exchange)
+        self._finalizer.atexit = False
+
+    async def close(self) -> None:
+        """Give the connection back: to be used again if the body was read, else closed."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        await self._exchange.close()
+
+
+def without_context(error: BedrockError) -> BedrockError:
+    """Return an error that leads neither to the request nor to what came.
+
+    An error in its context may hold them, and so may the variables of the frames it came through.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _headers(raw: RawHeaders, scrubber: Scrubber) -> dict[str, str]:
+    joined = b"\n".join([value for _, value in raw])
+    clean: Callable[[str], str] = scrubber.text if scrubber.finds(joined) else str
+    return {name.decode("latin-1").lower(): clean(value.decode("latin-1")) for name, value in raw}

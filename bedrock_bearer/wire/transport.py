@@ -12,14 +12,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from bedrock_bearer.errors import ConfigurationError
-from bedrock_bearer.wire.body import (
+from bedrock_bearer.wire.exchange import (
     DEFAULT_MAX_REPLY_BYTES,
     Exchange,
     OpenResponse,
+    OwnExchange,
     without_context,
 )
-from bedrock_bearer.wire.exchange import Origin, OwnExchange
 from bedrock_bearer.wire.foreign import EVENT_LOOP, THREADS, Colour, ForeignConnections
+from bedrock_bearer.wire.origin import Origin
 from bedrock_bearer.wire.pool import Pool
 from bedrock_bearer.wire.scrub import Scrubber
 from bedrock_bearer.wire.translation import translate

@@ -167,7 +167,7 @@ def test_a_malformed_chunk_is_left_for_h11_to_refuse(
 def test_the_client_reads_the_same_without_the_merger(
     colour: Colour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bedrock_bearer.wire.exchange.ChunkMerger", lambda: None)
+    monkeypatch.setattr("bedrock_bearer.wire.origin.ChunkMerger", lambda: None)
     body = b"".join(chunk(frame) for frame in FRAMES) + chunk(b"")
     replies: list[Any] = [ok(), stream_head() + body, [stream_head() + body[:50], body[50:]]]
     with serve(replies) as server, colour.client(server.url) as client:
