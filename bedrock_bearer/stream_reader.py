@@ -17,6 +17,7 @@ from bedrock_bearer.converse.stream import (
     parse_event,
 )
 from bedrock_bearer.errors import (
+    APIError,
     BedrockError,
     EventStreamDecodeError,
     RequestTimeoutError,
@@ -212,13 +213,26 @@ class StreamReader:
 
     def _event(self, message: EventStreamMessage) -> StreamEvent:
         headers = message.headers
-        if headers.get(":message-type", "event") == "event":
-            return self._parse(headers.get(":event-type", ""), message.payload)
+        if headers.get(":message-type", "event") != "event":
+            raise self._error(message)
+        event_type: Any = headers.get(":event-type", "")
+        event = EVENTS.get(event_type)
+        try:
+            if event is not None:
+                return read_model(event, load_json(message.payload))
+            event_type = self._text(event_type)
+            return parse_event(event_type, load_json(message.payload))
+        except (ValueError, RecursionError):
+            problem = f"The payload of a {event_type!r} event is not what the API promises."
+        raise self._broken(problem)
+
+    def _error(self, message: EventStreamMessage) -> APIError:
+        headers = message.headers
         name = headers.get(":exception-type") or headers.get(":error-code") or "UnknownError"
         payload = self.clean(message.payload or str(headers.get(":error-message", "")).encode())
         error = error_from_event(self._text(name), payload, self._key, self._request_id)
         error.partial = self.partial()
-        raise error
+        return error
 
     def _text(self, value: HeaderValue | None) -> str:
         """Return a header as text without echoes of the key."""
@@ -235,17 +249,6 @@ class StreamReader:
             if self.clean(part) is not part:
                 return self.clean(joined.encode("utf-8", "replace")).decode("utf-8", "replace")
         return joined
-
-    def _parse(self, event_type: Any, payload: bytes) -> StreamEvent:
-        event = EVENTS.get(event_type)
-        try:
-            if event is not None:
-                return read_model(event, load_json(payload))
-            event_type = self._text(event_type)
-            return parse_event(event_type, load_json(payload))
-        except (ValueError, RecursionError):
-            problem = f"The payload of a {event_type!r} event is not what the API promises."
-        raise self._broken(problem)
 
     def _broken(self, problem: str) -> EventStreamDecodeError:
         return EventStreamDecodeError(problem, request_id=self._request_id, key=self._key)

@@ -68,7 +68,7 @@ _MARKUP = (
 """Tags of HTML, colours of terminals, and Markdown's code and bold type."""
 _NAMED_KEY = r"\b(ShortTerm|LongTerm)KeyDenied|\b(?:with a|key was) (SHORT_TERM|LONG_TERM)\b"
 _NARROWEST = 40
-"""A terminal with fewer columns is not thought of: short lines are often of the same length."""
+"""Narrower terminals are left out: short lines often have the same length by chance."""
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _TEMPORARY = r"arn:[a-z0-9-]{1,32}:(?:sts::[0-9]*:|iam::[0-9]*:role/)"
 """Principals that have no long-term key: only an IAM user has one."""

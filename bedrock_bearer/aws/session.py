@@ -144,7 +144,9 @@ def aws_client(
 
 def _has_key_as_credentials(session: Any) -> bool:
     """Return whether an API key of Bedrock would be sent as an access key's id or token."""
-    credentials = session.get_credentials()
+    # A double of a session may have clients alone.
+    get_credentials = getattr(session, "get_credentials", None)
+    credentials = get_credentials() if get_credentials else None
     if credentials is None:
         return False
     # The id of an access key has no lower case.

@@ -23,7 +23,9 @@ MAX_CACHED_HEADER_BLOCK_BYTES = 1024
 
 _PRELUDE = struct.Struct("!III")
 _CRC = struct.Struct("!I")
-_OVERHEAD = _PRELUDE.size + _CRC.size
+_read_prelude, _read_crc = _PRELUDE.unpack_from, _CRC.unpack_from
+_PRELUDE_BYTES = _PRELUDE.size
+_OVERHEAD = _PRELUDE_BYTES + _CRC.size
 _MAX_REST = MAX_PAYLOAD_BYTES + _OVERHEAD
 
 
@@ -77,7 +79,7 @@ class EventStreamDecoder:
     def __init__(self) -> None:
         # What has come of an incomplete message, and how many bytes are worth another look.
         self._buffer = bytearray()
-        self._needed = _PRELUDE.size
+        self._needed = _PRELUDE_BYTES
         self._problem: str | None = None
         # A stream repeats a handful of header blocks.
         self._parsed_headers: dict[bytes, Mapping[str, HeaderValue]] = {}
@@ -133,9 +135,10 @@ class EventStreamDecoder:
     def _take_messages(self, data: bytes, messages: list[EventStreamMessage]) -> int:
         """Return where the first incomplete message starts."""
         start, length = 0, len(data)
-        self._needed = _PRELUDE.size
-        while length - start >= _PRELUDE.size:
-            total, headers_length, lengths_crc = _PRELUDE.unpack_from(data, start)
+        self._needed = _PRELUDE_BYTES
+        parsed_headers = self._parsed_headers
+        while length - start >= _PRELUDE_BYTES:
+            total, headers_length, lengths_crc = _read_prelude(data, start)
             if crc32(data[start : start + 8]) != lengths_crc:
                 raise _MalformedError(
                     "An event-stream message has a wrong checksum of its lengths."
@@ -153,12 +156,12 @@ class EventStreamDecoder:
                 self._needed = total
                 break
             # The checksum of the lengths is that of the message as far as they go.
-            (crc,) = _CRC.unpack_from(data, end - 4)
+            (crc,) = _read_crc(data, end - 4)
             if crc32(data[start + 8 : end - 4], lengths_crc) != crc:
                 raise _MalformedError("An event-stream message has a wrong checksum.")
             headers_end = start + 12 + headers_length
             block = data[start + 12 : headers_end]
-            headers = self._parsed_headers.get(block) or self._read_headers(block)
+            headers = parsed_headers.get(block) or self._read_headers(block)
             messages.append(EventStreamMessage(headers, data[headers_end : end - 4]))
             start = end
         return start
