@@ -25,7 +25,7 @@ from support.keys import (
     short_term_key,
 )
 
-from bedrock_bearer import facts
+from bedrock_bearer import errors, facts
 from bedrock_bearer.errors import InvalidApiKeyError
 from bedrock_bearer.keys import (
     ApiKey,
@@ -245,9 +245,14 @@ def test_a_short_term_key_with_a_repeated_parameter_is_refused() -> None:
     assert "repeated" in refusal("bedrock-api-key-" + encoded(url + "&Action=Other"))
 
 
-OUR_OWN_WORDS = "".join(inspect.getsource(module) for module in (api_key, decoding, facts))
+OUR_OWN_WORDS = "".join(inspect.getsource(module) for module in (api_key, decoding, errors, facts))
 # A local that holds a prefix is shown in single quotes.
 OUR_OWN_WORDS += "'bedrock-api-key-'"
+try:
+    ApiKey.parse("!")
+except InvalidApiKeyError as refused:
+    # Python's words around any error.
+    OUR_OWN_WORDS += shown(refused)
 KEYS = st.sampled_from([long_term_key(), short_term_key()])
 SPOILT = st.builds(
     lambda key, position, text: key[:position] + text + key[position:],
@@ -263,6 +268,8 @@ PREFIXED = st.builds(
 
 @given(st.one_of(st.text(), SPOILT, PREFIXED))
 @example("bedrock-api-key-" + encoded("bedrock.amazonaws.com/?" + "a&" * 100))
+@example("request_")
+@example("Traceback")
 def test_any_text_is_read_or_refused_without_showing_it(text: str) -> None:
     try:
         words = repr(ApiKey.parse(text))
