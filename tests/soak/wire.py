@@ -79,8 +79,9 @@ async def soak(url: str, calls: int, streams: int) -> tuple[Counter[str], list[t
     """Make all calls; return what came of them, and memory and open files over time."""
     outcomes: Counter[str] = Counter()
     figures: list[tuple[int, int]] = []
-    kinds = iter(["call"] * calls + ["stream"] * streams)
     total = calls + streams
+    # Mixed, so that what a first stream takes is taken before the memory is compared.
+    kinds = iter(random.sample(["call"] * calls + ["stream"] * streams, total))
 
     async def work(client: AsyncBedrockClient, number: int) -> None:
         for kind in kinds:
