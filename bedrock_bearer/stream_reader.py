@@ -14,7 +14,7 @@ from bedrock_bearer.converse.stream import (
     EVENTS,
     ContentBlockDeltaEvent,
     StreamEvent,
-    parse_event,
+    parse_event_json,
 )
 from bedrock_bearer.errors import (
     APIError,
@@ -45,6 +45,10 @@ class StreamReader:
         """Whether the body has ended."""
         self.output_of: Callable[[ConverseResponse[Any]], ConverseResponse[Any]] | None = None
         """Puts the output of the call's `output_type` into the whole reply."""
+        self.has_echo: Callable[[bytes], bool] = bool
+        """Tells whether payloads hold an echo of the key."""
+        self.clean: Callable[[bytes], bytes] = bytes
+        """Takes echoes of the key out of a payload, or of what payloads make together."""
         self._key = key
         self._request_id = request_id
         self._decoder = EventStreamDecoder()
@@ -54,12 +58,9 @@ class StreamReader:
         self._has_begun = False
         self._kept_values = 0
         self._failure: BedrockError | None = None
-        self.has_echo: Callable[[bytes], bool] = bool
-        """Tells whether payloads hold an echo of the key."""
+        # The end of the text shown so far, and whether an echo goes on in it.
         self._shown = ""
         self._is_hiding = False
-        self.clean: Callable[[bytes], bytes] = bytes
-        """Takes echoes of the key out of a payload, or of what payloads make together."""
 
     @property
     def complete(self) -> bool:
@@ -132,8 +133,8 @@ class StreamReader:
     def shown_text(self, event: StreamEvent) -> str | None:
         """Return the text that an event adds, without an echo that came in pieces, if any.
 
-        The first pieces of one are texts like others; once 20 characters have come, the rest of
-        it is not shown.
+        The first pieces of an echo look like any text. Once 20 of its characters have come, the
+        rest is not shown.
         """
         text = event.text if isinstance(event, ContentBlockDeltaEvent) else None
         if not text:
@@ -221,7 +222,7 @@ class StreamReader:
             if event is not None:
                 return read_model(event, load_json(message.payload))
             event_type = self._text(event_type)
-            return parse_event(event_type, load_json(message.payload))
+            return parse_event_json(event_type, message.payload)
         except (ValueError, RecursionError):
             problem = f"The payload of a {event_type!r} event is not what the API promises."
         raise self._broken(problem)

@@ -159,12 +159,12 @@ class OpenResponse:
         check: Callable[[], object] = self._attempt.check_deadline
         if self.status == 200:
             check = self._attempt.whole_limit
-            while body.write(await self._next()):
+            while body.write(await self.next_chunk()):
                 pass
         else:
             # An error tells more than what is wrong with the page that explains it.
             with suppress(ResponseDecodeError, TransportError):
-                while body.write(await self._next()) and body.tell() < MAX_ERROR_BYTES:
+                while body.write(await self.next_chunk()) and body.tell() < MAX_ERROR_BYTES:
                     pass
         self._attempt.check_deadline()
         try:
@@ -181,9 +181,6 @@ class OpenResponse:
             TransportError: the body is cut, or did not come in time.
             ResponseDecodeError: it is too large, or compressed in a way that we do not read.
         """
-        return await self._next()
-
-    async def _next(self) -> bytes:
         try:
             return await self._next_data()
         except Exception as error:
