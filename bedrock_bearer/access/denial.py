@@ -41,9 +41,9 @@ _BEARER_TOKEN_ACTIONS = (USE_KEY.lower(), USE_KEY_ON_MANTLE.lower())
 # Every repetition below has an upper bound, so the time stays linear whatever the text is. The
 # patterns are texts, which `re` compiles when the first denial comes: a start needs none of them.
 _ACTION = r"(?!arn:)[A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128}"
-_REFUSAL = rf"not authorized to perform:? ?({_ACTION})(?![\w:/…]|\.\.\.)"
 _NOT_AUTHORIZED = "not authorized to perform"
-_NEXT_REFUSAL = r"User: \S{1,2048} is not authorized to |not authorized to perform"
+_REFUSAL = rf"{_NOT_AUTHORIZED}:? ?({_ACTION})(?![\w:/…]|\.\.\.)"
+_NEXT_REFUSAL = rf"User: \S{{1,2048}} is not authorized to |{_NOT_AUTHORIZED}"
 _NOT_ALLOWED = (
     rf"because (?:no|the) ([A-Za-z][A-Za-z0-9 _-]{{1,80}}?)"
     rf" (?:allows?|does not allow) the ({_ACTION}) action"
@@ -175,7 +175,7 @@ class Denial:
         if re.match(_TEMPORARY, self.principal_arn or ""):
             return TokenType.SHORT_TERM
         # What is said of a second denial says nothing of this one.
-        refusals = list(re.finditer(_NEXT_REFUSAL.rpartition("|")[2], self.text))
+        refusals = list(re.finditer(_NOT_AUTHORIZED, self.text))
         end = self.text.rfind("\n", 0, refusals[1].start()) if len(refusals) > 1 else -1
         found = re.search(_NAMED_KEY, self.text if end < 0 else self.text[:end])
         if found is None:
