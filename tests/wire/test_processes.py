@@ -338,6 +338,17 @@ def test_closing_a_stream_in_another_thread_wakes_its_reader() -> None:
     assert isinstance(outcome[0], errors.StreamInterruptedError)
 
 
+def run_program(program: str, url: str, colour: Colour) -> subprocess.CompletedProcess[str]:
+    """Run a program that takes a server's URL and the kind of client."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), url, colour.name],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
 SHUTDOWN_PROGRAM = """
     import asyncio, sys
     from bedrock_bearer import AsyncBedrockClient, BedrockClient
@@ -359,15 +370,9 @@ SHUTDOWN_PROGRAM = """
 
 
 def test_an_interpreter_ends_in_silence_while_a_stream_is_open(colour: Colour) -> None:
-    program = textwrap.dedent(SHUTDOWN_PROGRAM % (KEY, KEY))
+    program = SHUTDOWN_PROGRAM % (KEY, KEY)
     with serve([[stream_head() + chunk(START) + chunk(delta("Hi")), HOLD]]) as server:
-        done = subprocess.run(
-            [sys.executable, "-c", program, server.url, colour.name],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_program(program, server.url, colour)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -421,15 +426,10 @@ def endless_error(peer: Peer) -> None:
 
 @pytest.mark.parametrize("behaviour", [endless, announced, endless_error])
 def test_no_reply_takes_more_memory_than_it_may(behaviour: Any, colour: Colour) -> None:
-    program = textwrap.dedent(MEMORY_PROGRAM % KEY)
+    program = MEMORY_PROGRAM % KEY
     with hostile(behaviour) as server:
-        done = subprocess.run(
-            [sys.executable, "-c", program, server.url, colour.name],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=True,
-        )
+        done = run_program(program, server.url, colour)
+    done.check_returncode()
     name, kilobytes = done.stdout.split()
 
     assert name in ("ResponseDecodeError", "InternalServerError")

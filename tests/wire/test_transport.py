@@ -419,13 +419,16 @@ def test_a_broken_reply_is_a_fault_of_the_connection(
     assert caught.value.__context__ is None
 
 
-def test_a_host_that_does_not_exist_is_a_fault_of_the_connection(
-    colour: Colour, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_host_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+
+@pytest.mark.usefixtures("no_host_is_known")
+def test_a_host_that_does_not_exist_is_a_fault_of_the_connection(colour: Colour) -> None:
     with (
         colour.client(BEDROCK, retry=ONCE) as client,
         pytest.raises(errors.ConnectError, match="Name or service not known"),
@@ -433,13 +436,8 @@ def test_a_host_that_does_not_exist_is_a_fault_of_the_connection(
         client.converse()
 
 
-def test_a_region_whose_host_does_not_exist_is_named(
-    colour: Colour, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+@pytest.mark.usefixtures("no_host_is_known")
+def test_a_region_whose_host_does_not_exist_is_named(colour: Colour) -> None:
     with (
         colour.client(region="eu-nowhere-7", retry=ONCE) as client,
         pytest.raises(errors.ConnectError, match="offered in the Region eu-nowhere-7"),
